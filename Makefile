@@ -1,0 +1,39 @@
+# Builds the kernel, the library operating system, the host's tools and the test programs into build/.
+# `make` is quiet where all is well; V=1 shows the commands. Listings (.list) and symbols are written at each build.
+BUILD ?= build
+CC := gcc
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+FREESTANDING := -std=c11 -O2 -g -ffreestanding -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
+	-fcf-protection=none -mgeneral-regs-only -mno-red-zone -fno-omit-frame-pointer -fno-tree-loop-distribute-patterns
+KERNEL_FLAGS := $(FREESTANDING) $(WARNINGS) -mcmodel=kernel -fno-pic -fno-pie -fstack-protector-strong -mstack-protector-guard=global -Iinclude -I. $(KERNEL_EXTRA)
+EXOS_FLAGS := $(FREESTANDING) $(WARNINGS) -fPIE -fno-stack-protector -fvisibility=hidden -Iinclude -I.
+Q := $(if $(V),,@)
+
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S))
+EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S))
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
+EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)
+
+all: $(BUILD)/aegis $(BUILD)/exos.elf
+kernel: $(BUILD)/aegis
+exos: $(BUILD)/exos.elf
+
+$(BUILD)/kernel/%.o: kernel/%
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/exos/%.o: exos/%
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EXOS_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/aegis: $(KERNEL_OBJECTS) kernel/x86_64/kernel.ld
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,kernel/x86_64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(KERNEL_OBJECTS)
+	$(Q)objdump -dS $@ > $@.list
+$(BUILD)/exos.elf: $(EXOS_OBJECTS) exos/x86_64/exos.ld
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,exos/x86_64/exos.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(EXOS_OBJECTS)
+	$(Q)objdump -dS $@ > $@.list
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all kernel exos clean
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,120 @@
+/* Files: inodes, directories, open files, descriptor tables. Domain lock held.
+ *
+ * A file system is a set of inode operations; so far there are three: ramfs (files in memory, pages in frames),
+ * devfs's device inodes, and procfs. Every data page of a ramfs file is a frame that vm can map. */
+#pragma once
+
+#include <exos/base.h>
+#include <exos/frames.h>
+#include <exos/sched/wait.h>
+
+enum { TYPE_FIFO = 0010000, TYPE_CHAR = 0020000, TYPE_DIR = 0040000, TYPE_BLOCK = 0060000, TYPE_FILE = 0100000,
+	TYPE_LINK = 0120000, TYPE_SOCKET = 0140000, TYPE_MASK = 0170000 };
+
+enum { OPEN_READ = 0, OPEN_WRITE = 1, OPEN_RDWR = 2, OPEN_ACCESS = 3, OPEN_CREATE = 0100, OPEN_EXCLUSIVE = 0200, OPEN_NOCTTY = 0400,
+	OPEN_TRUNCATE = 01000, OPEN_APPEND = 02000, OPEN_NONBLOCK = 04000, OPEN_DIRECTORY = 0200000, OPEN_NOFOLLOW = 0400000,
+	OPEN_CLOEXEC = 02000000, OPEN_PATH = 010000000 };
+
+struct inode;
+struct file;
+struct dirent_sink { /* receives directory entries; returns false when it has no more room */
+	bool (*entry)(struct dirent_sink *sink, const char *name, size_t length, uint64_t number, uint32_t type, uint64_t next_offset);
+};
+
+struct inode_ops {
+	/* Of directories. Names are not terminated. Each returns 0 or -errno; *out carries a reference. */
+	int (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **out);
+	int (*make)(struct inode *dir, const char *name, size_t length, uint32_t mode, uint64_t device, struct inode **out);
+	int (*symlink)(struct inode *dir, const char *name, size_t length, const char *target);
+	int (*link)(struct inode *dir, const char *name, size_t length, struct inode *target);
+	int (*unlink)(struct inode *dir, const char *name, size_t length, bool directory);
+	int (*rename)(struct inode *from, const char *name, size_t length, struct inode *to, const char *new_name, size_t new_length, uint32_t flags);
+	int (*list)(struct inode *dir, uint64_t *offset, struct dirent_sink *sink);
+	/* Of links. The length, not terminated. */
+	ssize (*readlink)(struct inode *link, char *to, size_t size);
+	/* Of files. */
+	int (*truncate)(struct inode *file, uint64_t size);
+	/* The frame that holds page `index`, without a reference of the caller's own; NO_FRAME: a hole (or, with `make`, no memory). */
+	frame_t (*page)(struct inode *file, uint64_t index, bool make);
+	/* What an open file on this inode does. */
+	int (*open)(struct inode *inode, struct file *file);
+	void (*release)(struct inode *inode); /* last reference and last name gone */
+};
+
+struct inode {
+	const struct inode_ops *ops;
+	uint32_t refs;
+	uint32_t mode;      /* type and permissions */
+	uint32_t names;     /* links */
+	uint32_t uid, gid;
+	uint64_t number, file_system;
+	uint64_t device;    /* of device files */
+	uint64_t size;
+	uint64_t accessed, modified, changed; /* calendar ns */
+	void *data;         /* the file system's */
+};
+
+struct file_ops {
+	/* Program addresses; *offset is the file's own or the caller's (pread). Results as read(2): count or -errno (-ERESTART when interrupted). */
+	ssize (*read)(struct file *f, void *program, size_t n, uint64_t *offset);
+	ssize (*write)(struct file *f, const void *program, size_t n, uint64_t *offset);
+	int64_t (*control)(struct file *f, uint64_t command, uint64_t argument); /* ioctl; -ENOTTY */
+	/* Which of POLL_* hold now; the queue on which a change is announced. */
+	uint32_t (*poll)(struct file *f, struct wait_queue **queue);
+	void (*release)(struct file *f);
+};
+enum { POLL_IN = 1, POLL_PRIORITY = 2, POLL_OUT = 4, POLL_ERROR = 8, POLL_HANGUP = 16, POLL_INVALID = 32 };
+
+struct file { /* an open file description */
+	const struct file_ops *ops;
+	uint32_t refs;
+	uint32_t flags;     /* OPEN_ */
+	bool seekable;
+	uint64_t offset;
+	struct inode *inode; /* always there; pipes and the like have one too */
+	char *path;          /* absolute, for fchdir and /proc; may be null */
+	void *data;          /* of the ops */
+};
+
+void inode_ref(struct inode *i);
+void inode_put(struct inode *i);
+struct inode *inode_new(const struct inode_ops *ops, uint32_t mode); /* one reference, times now, fresh number */
+/* Bytes to library memory, for those who load executables: count or -errno. */
+ssize inode_read(struct inode *i, void *to, size_t n, uint64_t offset);
+int inode_permission(struct inode *i, uint32_t want); /* want: 4 read, 2 write, 1 execute; of the current process; 0 or -EACCES */
+
+/* Paths. `base` is where relative ones start. */
+enum { PATH_NOFOLLOW = 1, PATH_PARENT = 2 };
+int path_inode(struct inode *base, const char *path, uint32_t flags, struct inode **out);
+/* The directory that holds (or would hold) the last component, which *name then points at inside path. */
+int path_parent(struct inode *base, const char *path, struct inode **dir, const char **name, size_t *length);
+int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+/* The absolute path, without . and .. and double slashes, of `path` seen from `cwd`: heap string or null. */
+char *path_absolute(const char *cwd, const char *path);
+
+struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t flags); /* consumes nothing; refs the inode */
+void file_ref(struct file *f);
+void file_put(struct file *f);
+
+struct file_table;
+struct file_table *file_table_new(void);
+struct file_table *file_table_copy(struct file_table *t);
+void file_table_ref(struct file_table *t);
+void file_table_put(struct file_table *t);
+void file_table_exec(struct file_table *t);                                  /* closes the close-on-exec ones */
+struct file *file_at(struct file_table *t, int number);                      /* no reference; null if there is none */
+int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec); /* the number, or -EMFILE; takes over the reference */
+int file_install_at(struct file_table *t, struct file *f, int number, bool close_on_exec);
+int file_close(struct file_table *t, int number);
+bool file_close_on_exec(struct file_table *t, int number);
+void file_set_close_on_exec(struct file_table *t, int number, bool on);
+int file_table_size(struct file_table *t);                                   /* one past the highest open */
+
+/* Mounted at start: the root is a ramfs; /dev and /proc are laid over it. */
+extern struct inode *root_inode;
+int file_systems_start(void);
+/* Unpacks a newc cpio archive into the root; returns 0 or -EINVAL (truncated or no archive). Pages of the archive that are page aligned in it
+ * are not copied when `adopt` says that its frames may be taken over. */
+int cpio_unpack(const uint8_t *bytes, size_t length);
+struct inode *procfs_root(void);
+int devfs_start(void);

@@ -1,0 +1,29 @@
+/* Where ExOS lives in an address space. The one place that says so.
+ *
+ * Top slot (512 GiB), one page-table subtree bound by every environment of the domain, so that whatever one
+ * environment binds there is bound in all:
+ *   IMAGE    ExOS itself: text, and .data/.bss, which are therefore the domain's shared state
+ *   WINDOW   every frame that the domain holds, at WINDOW + frame * FRAME_SIZE, readable and writable
+ *   TABLES   what the kernel exposes: frame table, environment table
+ *   (MODULE and START: where the kernel put module 0 and the first pages of the first environment)
+ * Below it, private to each environment:
+ *   SELF     one page: the upcall page, and behind it the library's own data of this environment
+ *   STACK    the library's stack
+ *   PROGRAM  the program: everything up to PROGRAM_TOP */
+#pragma once
+
+#include <aegis/info.h>
+
+#define EXOS_WINDOW_VA 0x7f8000000000ul
+#define EXOS_IMAGE_VA 0x7fc000000000ul
+#define EXOS_TABLES_VA 0x7fe000000000ul
+
+#define EXOS_SHARED_VA 0x7f8000000000ul /* start of the shared slot */
+
+#define SELF_VA 0x7efffffff000ul
+#define LIBRARY_STACK_TOP 0x7efffffee000ul
+#define LIBRARY_STACK_FRAMES 4
+#define LIBRARY_STACK_BOTTOM (LIBRARY_STACK_TOP - LIBRARY_STACK_FRAMES * FRAME_SIZE)
+
+#define PROGRAM_BOTTOM 0x10000ul /* lower addresses are never mapped: null pointers fault */
+#define PROGRAM_TOP 0x7efffffe0000ul

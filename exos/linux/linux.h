@@ -1,0 +1,33 @@
+/* The Linux personality: what an unmodified program's system call means in terms of ExOS's interfaces.
+ *
+ * A thin layer: decoding of arguments and of Linux's structures, nothing else. calls.h is its table. A handler gets
+ * the program's registers, returns the result or -errno, and is entered with the domain lock held (unless the table says FREE). */
+#pragma once
+
+#include <exos/base.h>
+#include <exos/lock.h>
+#include <exos/proc/proc.h>
+#include <exos/regs.h>
+#include <exos/self.h>
+#include <exos/vm/copy.h>
+
+/* The arguments. */
+#define A0(r) ((r)->rdi)
+#define A1(r) ((r)->rsi)
+#define A2(r) ((r)->rdx)
+#define A3(r) ((r)->r10)
+#define A4(r) ((r)->r8)
+#define A5(r) ((r)->r9)
+#define ADDRESS(type, value) ((type *)(uintptr_t)(value)) /* a program address: only for copy_in and copy_out */
+
+#define LINUX_CALL_DECLARE(number, name, locking) int64_t linux_##name(struct regs *r);
+#include <exos/linux/calls.h>
+LINUX_CALLS(LINUX_CALL_DECLARE)
+#undef LINUX_CALL_DECLARE
+
+struct linux_timespec {
+	int64_t seconds, nanoseconds;
+};
+/* linux/time.c: ns from a program's timespec (-EFAULT, -EINVAL), and back. */
+int linux_time_in(const struct linux_timespec *program, uint64_t *ns);
+int linux_time_out(struct linux_timespec *program, uint64_t ns);

@@ -1,0 +1,35 @@
+/* Blocking: wait queues over the kernel's sleep and notify. Domain lock held. */
+#pragma once
+
+#include <exos/base.h>
+
+struct wait_queue {
+	struct list waiters;
+};
+struct waiter {
+	struct list link;
+	struct proc *proc; /* null: the keeper */
+	env_id env;
+	bool woken;
+};
+
+static inline void wait_queue_init(struct wait_queue *q) { list_init(&q->waiters); }
+/* Sleeps until woken, a deliverable signal is pending (-EINTR) or `deadline` (ticks of the time-stamp counter; 0: none) has
+ * passed (-ETIMEDOUT). The lock is released meanwhile: check the condition again. */
+int wait_on(struct wait_queue *q, uint64_t deadline);
+/* Waiting on several queues at once (poll): add waiters, sleep once, remove them. wait_sleep's results as wait_on's. */
+void wait_add(struct wait_queue *q, struct waiter *w);
+void wait_remove(struct waiter *w);
+int wait_sleep(struct waiter *w, size_t n, uint64_t deadline);
+void wake_one(struct wait_queue *q);
+void wake_all(struct wait_queue *q);
+/* Makes a process look at its pending signals, waking it from any wait. */
+void wake_proc(struct proc *p);
+void sched_yield_slice(void);
+
+/* Time: nanoseconds since boot (monotonic), and of the calendar; conversion for deadlines. No lock needed. */
+uint64_t time_monotonic(void);
+uint64_t time_calendar(void);
+void time_set_calendar(uint64_t ns);
+uint64_t time_deadline(uint64_t ns_from_now); /* in ticks; never 0 */
+uint64_t ticks_now(void);

@@ -1,0 +1,21 @@
+/* Terminals: line discipline, job control, and the streams to the host that stand in for one when ./exo's own are not a terminal.
+ * Domain lock held. */
+#pragma once
+
+#include <exos/file/file.h>
+
+struct tty;
+extern struct tty *console_tty; /* the terminal of ./exo, or null */
+
+/* Sets up descriptors' worth of files for standard input, output, error of the first process. `terminal[i]`: that stream of ./exo is a terminal. */
+int tty_start(const bool terminal[3], uint16_t rows, uint16_t columns);
+struct file *tty_standard(int number);                    /* 0, 1, 2; a new reference */
+void tty_input(const uint8_t *bytes, size_t n);           /* from the host; the keeper calls */
+void tty_input_end(void);                                 /* the host's standard input has ended */
+void tty_resize(uint16_t rows, uint16_t columns);
+size_t tty_input_room(void);                              /* how much tty_input can take now */
+int tty_open_controlling(struct inode *inode, struct file *file); /* /dev/tty */
+int tty_open_console(struct inode *inode, struct file *file);     /* /dev/console */
+void tty_hangup_session(int session);                     /* its leader has exited */
+int tty_foreground(struct tty *t);                        /* group */
+uint64_t tty_device_number(struct tty *t);                /* for /proc/PID/stat */

@@ -1,0 +1,62 @@
+/* Virtual memory as a library: the address space of one process, and the page table that ExOS keeps of it.
+ *
+ * An area is a range with one protection and one backing (nothing yet, or pages of an inode). The page table says which frame is at
+ * which page and whether it is to be copied on write; the hardware's table is a cache of it, filled by the fault handler through the
+ * kernel's bind call. Domain lock held for all calls; an address space is changed only by the process that it belongs to, or by its
+ * parent while that makes it. Paper section 6.2. */
+#pragma once
+
+#include <exos/base.h>
+#include <exos/frames.h>
+
+struct inode;
+struct regs;
+
+enum { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_GROWS_DOWN = 16 };
+
+struct vm_area {
+	struct list link;          /* in order of address */
+	uint64_t start, end;
+	uint32_t flags;
+	struct inode *inode;       /* null: anonymous */
+	uint64_t offset;           /* of start in the inode, page aligned */
+	uint64_t file_end;         /* address past which a private file page is zero (the bss part of a segment's last page); 0: none */
+};
+
+struct vm_leaf; /* pages of 2 MiB: vm/table.c */
+
+struct vm {
+	env_id env;                /* whose hardware table caches this one */
+	struct list areas;
+	struct vm_leaf **leaves;   /* sorted by address */
+	uint32_t leaf_count, leaf_room;
+	uint64_t brk_start, brk;
+	uint64_t mmap_top;         /* where the search for room starts, downwards */
+	uint64_t resident;         /* pages bound */
+	uint64_t stack_limit;      /* bytes that a VM_GROWS_DOWN area may grow to */
+};
+
+struct vm *vm_create(env_id env);                  /* null: out of memory */
+int vm_fork(struct vm *from, struct vm *to);       /* copy on write, both ways */
+void vm_clear(struct vm *vm);                      /* unmaps everything of the program's: frames, page tables */
+void vm_destroy(struct vm *vm);                    /* after vm_clear, or when its environment is gone */
+
+/* Maps [start, start+length): all page aligned. Replaces what was there. Takes a reference to the inode. 0 or -errno. */
+int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struct inode *inode, uint64_t offset, uint64_t file_end);
+/* The highest free range below mmap_top, or 0. */
+uint64_t vm_find_room(struct vm *vm, uint64_t length);
+bool vm_range_free(struct vm *vm, uint64_t start, uint64_t length);
+int vm_unmap(struct vm *vm, uint64_t start, uint64_t length);
+int vm_protect(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags);
+int vm_remap(struct vm *vm, uint64_t old, uint64_t old_length, uint64_t new_length, bool may_move, uint64_t *out);
+int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pages read as zero again */
+uint64_t vm_set_brk(struct vm *vm, uint64_t brk);  /* returns the break that is now in force */
+struct vm_area *vm_area_at(struct vm *vm, uint64_t address);
+uint64_t vm_mapped(struct vm *vm);                 /* bytes in areas */
+
+/* A page fault of the current process: 0 when it is mended, else -EFAULT (no area: SEGV_MAPERR), -EACCES
+ * (protection: SEGV_ACCERR), -EIO (past the end of the inode: SIGBUS) or -ENOMEM. */
+int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec);
+/* The frame at a page of an address space, brought in (and made private if `write`) if need be; for a parent that writes its
+ * child's stack. NO_FRAME on failure. The reference stays with the address space. */
+frame_t vm_page(struct vm *vm, uint64_t address, bool write);

@@ -1,0 +1,26 @@
+/* Bindings: entries of an address space, made by the bind call.
+ *
+ * One list binds, rebinds, protects and breaks, pages and page tables alike, in the order given. */
+#pragma once
+
+#include <aegis/types.h>
+
+struct aegis_binding {
+	uint64_t va;    /* page aligned (for a table: aligned to what it spans) */
+	uint64_t entry; /* frame << 12 | BIND_ flags; without BIND_READ the binding at va is broken */
+};
+
+#define BIND_READ 0x001ul
+#define BIND_WRITE 0x002ul
+#define BIND_EXEC 0x004ul
+/* Which level: 0 a page; 1, 2, 3 a page-table frame that spans 2 MiB, 1 GiB, 512 GiB. A frame becomes a table when it is
+ * first bound as one (it must then be bound nowhere else and is cleared) and stays one until its last binding is broken. A table can be bound in
+ * several address spaces of its account: what is bound in it is then bound in all. */
+#define BIND_LEVEL(n) ((uint64_t)(n) << 3)
+#define BIND_LEVEL_MASK BIND_LEVEL(3)
+#define BIND_KEY(k) ((uint64_t)(k) << 8) /* protection key 0..15 of the page, where the CPU has them */
+#define BIND_KEY_MASK BIND_KEY(15)
+#define BIND_ENTRY(frame, flags) ((uint64_t)(frame) << FRAME_SHIFT | (flags))
+
+/* How many list entries one call takes at most: what keeps its time bounded. */
+#define AEGIS_BATCH_MAX 128

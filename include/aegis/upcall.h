@@ -1,0 +1,58 @@
+/* The upcall page: how Aegis enters an environment outside its own flow of control.
+ *
+ * Each environment donates one frame for it. The kernel writes it through its own mapping, so it needs no
+ * address in the environment; the library binds it wherever it likes. Everything in it is the environment's
+ * own: a lie written there can hurt only its writer, and the kernel believes nothing that it reads back.
+ *
+ * THE RULE (paper 5.1.2 and 5.3; the flag is the idea of Barrelfish's disabled dispatcher):
+ *
+ *  - An upcall (exception or event) is delivered by saving the interrupted ss, rsp, rflags, cs, rip, r11, rcx,
+ *    the cause, the error code and the fault address in `frame`, setting `disabled` to 1, and continuing in user
+ *    mode at the entry that the environment named, with every register except rcx, r11, rip and rflags
+ *    as it was. rsp still is the interrupted one: the kernel touches no user stack.
+ *  - The library copies the frame to a stack of its own and clears `disabled`. From there on it may be
+ *    interrupted anew; it resumes the interrupted code with `iretq`, without the kernel.
+ *  - While `disabled` is 1 no upcall is delivered: an event stays in `pending`, and at the end of a slice the
+ *    kernel saves the whole state itself and later resumes exactly there. Whoever clears the flag looks at
+ *    `pending` afterwards.
+ *  - An exception while `disabled` is 1 cannot be delivered: the environment is stopped and its keeper told. */
+#pragma once
+
+#include <aegis/types.h>
+
+/* Events, bits of `pending`. The kernel raises the first group; NOTIFY bits belong to the library and are raised
+ * by the notify call. */
+enum {
+	EVENT_SLICE_END = 1 << 0, /* the slice is over: yield before the grace time is */
+	EVENT_ALARM = 1 << 1,     /* the deadline of a sleep has come */
+	EVENT_CONSOLE = 1 << 2,   /* a console that the environment owns has input, or room for output */
+	EVENT_PEER = 1 << 3,      /* an environment whose keeper this is was stopped */
+};
+#define EVENT_NOTIFY_SHIFT 16
+#define EVENT_NOTIFY(n) (1ul << (EVENT_NOTIFY_SHIFT + (n))) /* n in 0..15 */
+#define EVENT_NOTIFY_MASK (0xfffful << EVENT_NOTIFY_SHIFT)
+
+/* Causes: the x86 exception vectors 0..31, or this. */
+#define CAUSE_EVENT 256
+
+struct aegis_frame {
+	uint64_t address; /* fault address (CR2); meaningful for page faults only */
+	uint64_t r11, rcx;
+	uint64_t cause;
+	uint64_t error; /* error code of the exception, or 0 */
+	uint64_t rip, cs, rflags, rsp, ss; /* in the order that iretq takes them */
+};
+
+struct aegis_upcall {
+	volatile uint32_t disabled;
+	volatile uint32_t cpu;       /* the CPU that runs the environment now */
+	volatile uint64_t pending;   /* events raised and not yet taken; take with an atomic exchange */
+	volatile uint64_t slice_end; /* time-stamp counter at which the running slice ends */
+	volatile uint64_t excess;    /* ticks used past slice ends so far, in all */
+	uint64_t foreign_rip;        /* a foreign system call: where to return to, */
+	uint64_t foreign_rflags;     /* and its flags */
+	uint64_t reserved[16];
+	struct aegis_frame frame;    /* ends at byte 256, where the hardware's stack pointer starts */
+};
+
+_Static_assert(sizeof(struct aegis_upcall) == 256, "the hardware pushes down from byte 256");
