@@ -10,7 +10,7 @@ EXOS_FLAGS := $(FREESTANDING) $(WARNINGS) -fPIE -fno-stack-protector -fvisibilit
 Q := $(if $(V),,@)
 
 KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S))
-EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S))
+EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.S))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
 EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)
 
@@ -31,6 +31,8 @@ $(BUILD)/aegis: $(KERNEL_OBJECTS) kernel/x86_64/kernel.ld
 $(BUILD)/exos.elf: $(EXOS_OBJECTS) exos/x86_64/exos.ld
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,exos/x86_64/exos.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(EXOS_OBJECTS)
 	$(Q)objdump -dS $@ > $@.list
+
+include tools/host.mk
 
 clean:
 	rm -rf $(BUILD)

@@ -1,0 +1,17 @@
+/* The domain as a whole: its first environment (the keeper), what the kernel exposes, its end.
+ *
+ * start.c is where ExOS begins: the kernel starts it in the first environment. It sets up memory, files and terminal, makes
+ * the first process, and then stays as the keeper: the environment that receives devices' events, alarms and the news of peers' ends. */
+#pragma once
+
+#include <aegis/info.h>
+#include <exos/base.h>
+
+extern const struct aegis_info *machine_info;        /* read-only, bound from the kernel */
+extern const struct aegis_frame_info *frame_table;
+extern const struct aegis_env_info *env_table;
+extern frame_t domain_shared_table; /* the level-3 table of the shared slot */
+extern int first_process;           /* its pid; the machine ends with it */
+
+void start_program_ended(int exit_status); /* wait's encoding */
+_Noreturn void start_machine_off(int status);

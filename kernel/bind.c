@@ -1,0 +1,219 @@
+/* Secure bindings of memory: the check, once, and then an entry that the hardware uses without the kernel (paper 3.2, 5.4).
+ *
+ * Counting: `bindings` of a frame is the number of entries that name it. A frame that is a page table keeps in `next_free` (unused by
+ * frames that are not free) how many entries it holds, and can cease to be one only when that is zero. Tables are therefore never
+ * left behind with bindings in them, and a table given back is known to be all zero. */
+#include <kernel/bind.h>
+#include <kernel/call.h>
+#include <kernel/cap.h>
+#include <kernel/frame.h>
+#include <kernel/x86_64/paging.h>
+
+#define LEVELS 4 /* a root, level 3 tables to level 1 tables */
+
+/* The table that holds va's entry of `level`; null: one is missing on the way. *frame is the table's own frame. */
+static uint64_t *find_table(const struct env *e, uint64_t va, uint32_t level, frame_t *frame)
+{
+	uint64_t *table = physical(e->root);
+
+	*frame = e->root_frame;
+	for (uint32_t l = LEVELS - 1; l > level; l--) {
+		uint64_t entry = table[table_index(va, l)];
+
+		if (!(entry & ENTRY_PRESENT))
+			return NULL;
+		*frame = entry_frame(entry);
+		table = frame_pointer(*frame);
+	}
+	return table;
+}
+
+/* May this frame be bound as a page with these rights? */
+static int64_t check_page(const struct env *account, frame_t f, uint64_t flags, const struct aegis_cap *cap)
+{
+	const struct aegis_frame_info *info = &frame_table[f];
+	uint64_t writes = flags & BIND_WRITE;
+
+	if (f >= frame_count)
+		return -E_INVALID;
+	switch (info->state) {
+	case FRAME_OWNED:
+	case FRAME_UPCALL:
+		if (info->owner == account->id)
+			return 0;
+		if (cap && f >= cap->first && f - cap->first < cap->count && info->epoch == (uint16_t)cap->epoch &&
+			(cap->rights & RIGHT_READ) && (!writes || cap->rights & RIGHT_WRITE) &&
+			(!(flags & BIND_EXEC) || cap->rights & RIGHT_EXEC))
+			return 0;
+		return -E_DENIED;
+	case FRAME_TABLE1: /* one's own page tables can be read: accessed and dirty bits are there */
+	case FRAME_TABLE2:
+	case FRAME_TABLE3:
+		return info->owner == account->id && !writes ? 0 : -E_DENIED;
+	case FRAME_INFO:
+		return writes || flags & BIND_EXEC ? -E_DENIED : 0;
+	default:
+		return -E_DENIED;
+	}
+}
+
+/* May this frame be bound as a table of `level`? */
+static int64_t check_table(const struct env *account, frame_t f, uint32_t level)
+{
+	if (f >= frame_count)
+		return -E_INVALID;
+	if (frame_table[f].owner != account->id)
+		return -E_DENIED;
+	if (frame_table[f].state == FRAME_TABLE1 + level - 1)
+		return 0;
+	if (frame_table[f].state != FRAME_OWNED)
+		return -E_DENIED;
+	return frame_table[f].bindings ? -E_BUSY : 0;
+}
+
+static void become_table(frame_t f, uint32_t level)
+{
+	if (!frame_table[f].clean)
+		frame_clear(f);
+	frame_table[f].clean = 0; /* says nothing while the frame is a table: next_free does */
+	frame_table[f].state = (uint8_t)(FRAME_TABLE1 + level - 1);
+	frame_table[f].next_free = 0;
+}
+
+/* One binding fewer. A table without any is an ordinary frame again, all zero. */
+static void drop_binding(frame_t f, uint32_t level)
+{
+	if (--frame_table[f].bindings == 0 && level) {
+		frame_table[f].state = FRAME_OWNED;
+		frame_table[f].clean = 1;
+	}
+}
+
+static int64_t break_binding(uint64_t *slot, frame_t table, uint64_t va, uint32_t level)
+{
+	frame_t f = entry_frame(*slot);
+
+	if (!(*slot & ENTRY_PRESENT))
+		return 0;
+	if (level && frame_table[f].bindings == 1 && frame_table[f].next_free)
+		return -E_BUSY;
+	*slot = 0;
+	frame_table[table].next_free--;
+	drop_binding(f, level);
+	if (level)
+		write_cr3(read_cr3());
+	else
+		invalidate_page(va);
+	return 0;
+}
+
+int64_t bind_one(struct env *e, const struct aegis_binding *b, const struct aegis_cap *cap)
+{
+	uint32_t level = (b->entry & BIND_LEVEL_MASK) / BIND_LEVEL(1);
+	uint64_t va = b->va, flags = b->entry & (FRAME_SIZE - 1);
+	uint64_t frame_number = b->entry >> FRAME_SHIFT;
+	frame_t f = (frame_t)frame_number, table_frame;
+	uint64_t *table, *slot, old;
+	int64_t error;
+
+	if (va >= AEGIS_USER_TOP || va & ((FRAME_SIZE << 9 * level) - 1) || frame_number >= frame_count)
+		return -E_INVALID;
+	table = find_table(e, va, level, &table_frame);
+	if (!table)
+		return -E_NOTABLE;
+	slot = &table[table_index(va, level)];
+	if (!(flags & BIND_READ))
+		return break_binding(slot, table_frame, va, level);
+	error = level ? check_table(e->account, f, level) : check_page(e->account, f, flags, cap);
+	if (error)
+		return error;
+	old = *slot;
+	if (level) {
+		if (old & ENTRY_PRESENT)
+			return entry_frame(old) == f ? 0 : -E_BUSY;
+		if (frame_table[f].state == FRAME_OWNED)
+			become_table(f, level);
+		*slot = (uint64_t)f << FRAME_SHIFT | ENTRY_TABLE;
+		frame_table[f].bindings++;
+		frame_table[table_frame].next_free++;
+		return 0;
+	}
+	frame_table[f].clean &= !(flags & BIND_WRITE);
+	frame_table[f].bindings++;
+	*slot = entry_make(f, flags);
+	if (old & ENTRY_PRESENT) {
+		drop_binding(entry_frame(old), 0);
+		invalidate_page(va);
+	} else {
+		frame_table[table_frame].next_free++;
+	}
+	return 0;
+}
+
+int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, uint64_t unused)
+{
+	struct env *e = env_find((env_id)env);
+	struct aegis_binding bindings[AEGIS_BATCH_MAX];
+	struct aegis_cap cap;
+	int64_t error;
+
+	(void)unused;
+	if (!e || e->state == ENV_STOPPED)
+		return -E_NOENV;
+	if (!env_mine(e))
+		return -E_DENIED;
+	if (n == 0 || n > AEGIS_BATCH_MAX)
+		return -E_INVALID;
+	if ((error = copy_from_user(bindings, list, n * sizeof(*bindings))))
+		return error;
+	if (capability && (error = cap_fetch(&cap, capability, CAP_FRAMES, 0)))
+		return error;
+	for (uint64_t i = 0; i < n; i++) {
+		error = bind_one(e, &bindings[i], capability ? &cap : NULL);
+		if (error)
+			return i ? (int64_t)i : error;
+	}
+	return (int64_t)n;
+}
+
+/* Empties the table below `slot`, from its top end, stopping after one leaf table. True: it is empty. */
+static bool empty_table(frame_t f, uint32_t level, uint32_t *leaves)
+{
+	uint64_t *table = frame_pointer(f);
+
+	for (uint32_t i = 512; i-- > 0 && frame_table[f].next_free;) {
+		frame_t below = entry_frame(table[i]);
+
+		if (!(table[i] & ENTRY_PRESENT))
+			continue;
+		if (level > 1 && frame_table[below].bindings == 1) {
+			if (*leaves == 0 || !empty_table(below, level - 1, leaves))
+				return false;
+		}
+		table[i] = 0;
+		frame_table[f].next_free--;
+		drop_binding(below, level - 1);
+	}
+	if (level == 1)
+		--*leaves;
+	return true;
+}
+
+bool bind_take_apart(struct env *e)
+{
+	uint64_t *root = physical(e->root);
+	uint32_t leaves = 1; /* a leaf table a step keeps a call's time bounded */
+
+	for (uint32_t i = ROOT_USER_ENTRIES; i-- > 0 && frame_table[e->root_frame].next_free;) {
+		frame_t f = entry_frame(root[i]);
+
+		if (!(root[i] & ENTRY_PRESENT))
+			continue;
+		if (frame_table[f].bindings == 1 && !(leaves && empty_table(f, 3, &leaves)))
+			return false;
+		root[i] = 0;
+		frame_table[e->root_frame].next_free--;
+		drop_binding(f, 3);
+	}
+	return true;
+}

@@ -1,0 +1,175 @@
+/* The frame table and the free list. The list runs through the table: `next_free` forwards, `bindings` (which a free frame has none
+ * of) backwards, so that a frame asked for by number is unlinked without a search. */
+#include <kernel/bind.h>
+#include <kernel/boot.h>
+#include <kernel/call.h>
+#include <kernel/frame.h>
+#include <kernel/info.h>
+
+#define END UINT32_MAX
+
+struct aegis_frame_info *frame_table;
+uint32_t frame_count;
+static uint32_t first_free = END, last_free = END; /* owner: the kernel lock */
+
+static void push_free(frame_t f)
+{
+	struct aegis_frame_info *info = &frame_table[f];
+
+	info->state = FRAME_FREE;
+	info->next_free = first_free;
+	info->bindings = END;
+	if (first_free != END)
+		frame_table[first_free].bindings = f;
+	else
+		last_free = f;
+	first_free = f;
+	machine_info->frames_free++;
+}
+
+static void unlink_free(frame_t f)
+{
+	struct aegis_frame_info *info = &frame_table[f];
+
+	if (info->bindings == END)
+		first_free = info->next_free;
+	else
+		frame_table[info->bindings].next_free = info->next_free;
+	if (info->next_free == END)
+		last_free = info->bindings;
+	else
+		frame_table[info->next_free].bindings = info->bindings;
+	machine_info->frames_free--;
+}
+
+static bool in_module(frame_t f)
+{
+	uint64_t address = (uint64_t)f << FRAME_SHIFT;
+
+	return address + FRAME_SIZE > boot_memory.module.start && address < boot_memory.module.end;
+}
+
+/* The table covers memory up to the last usable byte. Everything in it is the kernel's until the ranges say otherwise. Filled from the top down, so that
+ * the list begins with the lowest frame. Memory that no environment has held yet counts as last held by the first one, which therefore gets it
+ * uncleared: what firmware left there is no tenant's secret. */
+void frame_start(void)
+{
+	const struct boot_memory *m = &boot_memory;
+	uint64_t top = m->usable[m->ranges - 1].end >> FRAME_SHIFT;
+
+	frame_count = (uint32_t)(top < 1ul << 27 ? top : 1ul << 27); /* 512 GiB: what the physical map covers */
+	frame_table = boot_allocate(frame_count * sizeof(*frame_table));
+	for (uint32_t f = 0; f < frame_count; f++)
+		frame_table[f].state = FRAME_KERNEL;
+}
+
+/* After the last boot_allocate. */
+void frame_free_rest(env_id first_owner)
+{
+	const struct boot_memory *m = &boot_memory;
+
+	for (uint32_t r = m->ranges; r-- > 0;)
+		for (uint64_t f = m->usable[r].end >> FRAME_SHIFT; f-- > m->usable[r].start >> FRAME_SHIFT;) {
+			if (f >= frame_count || f << FRAME_SHIFT < boot_allocated_end() || in_module((frame_t)f))
+				continue;
+			frame_table[f].owner = first_owner;
+			push_free((frame_t)f);
+		}
+}
+
+frame_t frame_take(struct env *account, frame_t f)
+{
+	struct aegis_frame_info *info;
+
+	if (f == FRAME_ANY)
+		f = first_free;
+	if (f >= frame_count || frame_table[f].state != FRAME_FREE)
+		return FRAME_ANY;
+	unlink_free(f);
+	info = &frame_table[f];
+	if (info->owner != account->id && !info->clean)
+		frame_clear(f);
+	info->owner = account->id;
+	info->state = FRAME_OWNED;
+	info->bindings = 0;
+	account->frames_held++;
+	return f;
+}
+
+void frame_release(frame_t f)
+{
+	struct env *account = env_find(frame_table[f].owner);
+
+	if (account)
+		account->frames_held--;
+	frame_table[f].epoch++;
+	push_free(f);
+}
+
+bool frame_owned(frame_t f, const struct env *account)
+{
+	return f < frame_count && frame_table[f].state == FRAME_OWNED && frame_table[f].owner == account->id;
+}
+
+void frame_clear(frame_t f)
+{
+	memset(frame_pointer(f), 0, FRAME_SIZE);
+	frame_table[f].clean = 1;
+}
+
+void frame_expose(const void *table, size_t bytes)
+{
+	uint64_t first = ((uint64_t)table - PHYSICAL_MAP) >> FRAME_SHIFT;
+
+	for (uint64_t i = 0; i < (bytes + FRAME_SIZE - 1) >> FRAME_SHIFT; i++)
+		frame_table[first + i].state = FRAME_INFO;
+}
+
+int64_t call_frame_alloc(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
+{
+	struct env *account = this_cpu()->current->account;
+	frame_t list[AEGIS_BATCH_MAX];
+	uint64_t taken = 0;
+	int64_t error;
+
+	(void)c, (void)d, (void)e;
+	if (n == 0 || n > AEGIS_BATCH_MAX)
+		return -E_INVALID;
+	if ((error = copy_from_user(list, frames, n * sizeof(*list))) || (error = copy_to_user(frames, list, n * sizeof(*list))))
+		return error; /* both ways, so that nothing can fail once frames are taken */
+	for (; taken < n && account->frames_held < account->frame_limit; taken++) {
+		frame_t f = frame_take(account, list[taken]);
+
+		if (f == FRAME_ANY)
+			break;
+		list[taken] = f;
+	}
+	if (taken == 0)
+		return account->frames_held < account->frame_limit ? -E_NOFRAME : -E_LIMIT;
+	copy_to_user(frames, list, taken * sizeof(*list));
+	return (int64_t)taken;
+}
+
+int64_t call_frame_free(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
+{
+	struct env *account = this_cpu()->current->account;
+	frame_t list[AEGIS_BATCH_MAX];
+	uint64_t done = 0;
+	int64_t error;
+
+	(void)c, (void)d, (void)e;
+	if (n == 0 || n > AEGIS_BATCH_MAX)
+		return -E_INVALID;
+	if ((error = copy_from_user(list, frames, n * sizeof(*list))))
+		return error;
+	for (; done < n; done++) {
+		frame_t f = list[done];
+
+		if (!frame_owned(f, account))
+			return done ? (int64_t)done : -E_DENIED;
+		if (frame_table[f].bindings)
+			return done ? (int64_t)done : -E_BUSY;
+		frame_release(f);
+	}
+	return (int64_t)done;
+}

@@ -1,0 +1,77 @@
+/* The local APIC (timer, end of interrupt) and the I/O APIC's lines (Intel SDM vol. 3, chapter 11; 82093AA data sheet). */
+#include <kernel/log.h>
+#include <kernel/x86_64/clock.h>
+#include <kernel/x86_64/cpu.h>
+#include <kernel/x86_64/paging.h>
+
+#define MSR_APIC_BASE 0x1b
+#define MSR_TSC_DEADLINE 0x6e0
+#define IOAPIC_ADDRESS 0xfec00000 /* where every PC has its first one */
+
+enum { APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360,
+	APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3e0 };
+#define TIMER_DEADLINE_MODE (2u << 17)
+#define MASKED (1u << 16)
+
+static volatile uint8_t *local_apic, *io_apic; /* written once at start */
+
+static void apic_write(uint32_t at, uint32_t v) { *(volatile uint32_t *)(local_apic + at) = v; }
+static uint32_t apic_read(uint32_t at) { return *(volatile uint32_t *)(local_apic + at); }
+
+static void ioapic_write(uint32_t at, uint32_t v)
+{
+	*(volatile uint32_t *)io_apic = at;
+	*(volatile uint32_t *)(io_apic + 16) = v;
+}
+
+void apic_start(void)
+{
+	uint64_t base = read_msr(MSR_APIC_BASE);
+
+	/* The old interrupt controllers, if there are any: mapped out of the exceptions' way, and silent. */
+	outb(0x20, 0x11), outb(0xa0, 0x11);
+	outb(0x21, 0xe0), outb(0xa1, 0xe8);
+	outb(0x21, 4), outb(0xa1, 2);
+	outb(0x21, 1), outb(0xa1, 1);
+	outb(0x21, 0xff), outb(0xa1, 0xff);
+
+	write_msr(MSR_APIC_BASE, base | 1 << 11);
+	local_apic = device_window(0, base & 0xffffff000);
+	io_apic = device_window(1, IOAPIC_ADDRESS);
+	apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
+	apic_write(APIC_LINT0, MASKED);
+	apic_write(APIC_LINT1, MASKED);
+	apic_write(APIC_DIVIDE, 0xb); /* by 1 */
+	apic_write(APIC_TIMER, VECTOR_TIMER | (cpu_features.tsc_deadline ? TIMER_DEADLINE_MODE : 0));
+}
+
+void apic_end_of_interrupt(void) { apic_write(APIC_EOI, 0); }
+
+void apic_timer_set(uint64_t at)
+{
+	uint64_t now = read_tsc();
+	uint64_t ticks;
+
+	if (cpu_features.tsc_deadline) {
+		write_msr(MSR_TSC_DEADLINE, at);
+		return;
+	}
+	ticks = at > now ? (uint64_t)((unsigned __int128)(at - now) * apic_ticks_per_tsc_q32 >> 32) + 1 : 1;
+	apic_write(APIC_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+}
+
+/* For clock.c: the count that the timer has gone down since apic_count_start. */
+void apic_count_start(void) { apic_write(APIC_INITIAL, UINT32_MAX); }
+uint32_t apic_count_stop(void)
+{
+	uint32_t gone = UINT32_MAX - apic_read(APIC_CURRENT);
+
+	apic_write(APIC_INITIAL, 0);
+	return gone;
+}
+
+void ioapic_route(uint32_t line, uint8_t vector)
+{
+	ioapic_write(0x10 + 2 * line + 1, 0); /* to the CPU with APIC identifier 0 */
+	ioapic_write(0x10 + 2 * line, vector);
+}

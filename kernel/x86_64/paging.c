@@ -1,0 +1,80 @@
+/* The kernel's half of every address space, built once: text read-only, data and all of memory not executable, global. */
+#include <kernel/boot.h>
+#include <kernel/log.h>
+#include <kernel/x86_64/paging.h>
+
+#define LARGE_PAGE 0x200000ul
+#define GIGABYTE 0x40000000ul
+
+extern uint64_t boot_root[512], boot_high_table[512], boot_directories[4][512];
+extern char kernel_start[], kernel_rodata[], kernel_data[], kernel_end[];
+
+static uint64_t image_directory[512] __attribute__((aligned(4096)));
+static uint64_t image_pages[512] __attribute__((aligned(4096)));  /* the first 2 MiB at KERNEL_BASE: the image alone */
+static uint64_t low_pages[512] __attribute__((aligned(4096)));    /* the first 2 MiB in the physical map */
+static uint64_t device_directory[512] __attribute__((aligned(4096)));
+static uint64_t device_pages[512] __attribute__((aligned(4096)));
+#define DEVICE_WINDOW 0xffffffffc0000000ul
+
+static void map_image(void)
+{
+	for (uint64_t i = 0; i < 512; i++) {
+		uint64_t va = KERNEL_BASE + i * FRAME_SIZE, entry = i * FRAME_SIZE | ENTRY_PRESENT | ENTRY_GLOBAL;
+		bool text = va >= (uint64_t)kernel_start && va < (uint64_t)kernel_rodata;
+		bool constant = va >= (uint64_t)kernel_rodata && va < (uint64_t)kernel_data;
+		bool data = va >= (uint64_t)kernel_data && va < (uint64_t)kernel_end;
+
+		low_pages[i] = entry | ENTRY_NO_EXECUTE | (text || constant ? 0 : ENTRY_WRITE);
+		if (text)
+			image_pages[i] = entry;
+		else if (constant)
+			image_pages[i] = entry | ENTRY_NO_EXECUTE;
+		else if (data)
+			image_pages[i] = entry | ENTRY_NO_EXECUTE | ENTRY_WRITE;
+	}
+	image_directory[0] = kernel_physical(image_pages) | ENTRY_PRESENT | ENTRY_WRITE;
+	device_directory[0] = kernel_physical(device_pages) | ENTRY_PRESENT | ENTRY_WRITE;
+	boot_high_table[510] = kernel_physical(image_directory) | ENTRY_PRESENT | ENTRY_WRITE;
+	boot_high_table[511] = kernel_physical(device_directory) | ENTRY_PRESENT | ENTRY_WRITE;
+}
+
+static void map_memory(void)
+{
+	uint64_t top = boot_memory.usable[boot_memory.ranges - 1].end;
+	uint64_t *table = physical(boot_root[256] & ENTRY_FRAME);
+
+	for (uint64_t at = 0; at < top; at += GIGABYTE) {
+		uint64_t *directory = at < 4 * GIGABYTE ? boot_directories[at / GIGABYTE] : boot_allocate(FRAME_SIZE);
+
+		if (at >= 512 * GIGABYTE)
+			break; /* one table's worth: what lies above is not used (frame.c) */
+		for (uint64_t i = 0; i < 512; i++)
+			directory[i] = (at + i * LARGE_PAGE) | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_LARGE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE;
+		if (at >= 4 * GIGABYTE)
+			table[at / GIGABYTE] = ((uint64_t)directory - PHYSICAL_MAP) | ENTRY_PRESENT | ENTRY_WRITE;
+	}
+	boot_directories[0][0] = kernel_physical(low_pages) | ENTRY_PRESENT | ENTRY_WRITE;
+}
+
+void paging_start(void)
+{
+	map_image();
+	map_memory();
+	boot_root[0] = 0;
+	write_cr4(read_cr4() & ~(1ul << 7)); /* global entries too */
+	write_cr3(read_cr3());
+	write_cr4(read_cr4() | 1ul << 7);
+}
+
+void paging_root_fill(uint64_t *root)
+{
+	for (uint32_t i = ROOT_USER_ENTRIES; i < 512; i++)
+		root[i] = boot_root[i];
+}
+
+void *device_window(uint32_t slot, uint64_t address)
+{
+	device_pages[slot] = address | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE | ENTRY_UNCACHED;
+	invalidate_page(DEVICE_WINDOW + slot * FRAME_SIZE);
+	return (void *)(DEVICE_WINDOW + slot * FRAME_SIZE);
+}

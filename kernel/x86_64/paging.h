@@ -1,0 +1,32 @@
+/* Page tables as the CPU reads them: entry bits, the kernel's own half, and single entries of environments' tables. */
+#pragma once
+
+#include <aegis/bind.h>
+#include <kernel/x86_64/cpu.h>
+
+#define ENTRY_PRESENT 0x001ul
+#define ENTRY_WRITE 0x002ul
+#define ENTRY_USER 0x004ul
+#define ENTRY_UNCACHED 0x018ul /* PCD, PWT */
+#define ENTRY_ACCESSED 0x020ul
+#define ENTRY_DIRTY 0x040ul
+#define ENTRY_LARGE 0x080ul
+#define ENTRY_GLOBAL 0x100ul
+#define ENTRY_NO_EXECUTE (1ul << 63)
+#define ENTRY_FRAME 0x000ffffffffff000ul
+#define ENTRY_TABLE (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER)
+
+static inline frame_t entry_frame(uint64_t entry) { return (frame_t)((entry & ENTRY_FRAME) >> FRAME_SHIFT); }
+/* The place of va in a table of `level` (0: of pages). */
+static inline uint32_t table_index(uint64_t va, uint32_t level) { return va >> (FRAME_SHIFT + 9 * level) & 511; }
+static inline uint64_t entry_make(frame_t frame, uint64_t flags)
+{
+	return (uint64_t)frame << FRAME_SHIFT | ENTRY_PRESENT | ENTRY_USER | (flags & BIND_WRITE) |
+	       (flags & BIND_EXEC ? 0 : ENTRY_NO_EXECUTE) | (flags & BIND_KEY_MASK) << (59 - 8);
+}
+_Static_assert(BIND_WRITE == ENTRY_WRITE, "entry_make");
+
+void paging_start(void);              /* the kernel's half in its final form; the identity map goes */
+void paging_root_fill(uint64_t *root); /* the kernel's half into a fresh root */
+void *device_window(uint32_t slot, uint64_t address); /* a device's page, uncached */
+#define ROOT_USER_ENTRIES 256

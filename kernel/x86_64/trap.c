@@ -1,0 +1,95 @@
+/* Interrupts, and exceptions that no environment could be told of. */
+#include <kernel/device.h>
+#include <kernel/event.h>
+#include <kernel/info.h>
+#include <kernel/log.h>
+#include <kernel/slice.h>
+#include <kernel/x86_64/entry.h>
+
+void interrupt(struct trap *t);
+_Noreturn void exception_stop(const uint64_t *frame);
+
+/* The current environment is interrupted in t where it cannot be told: its whole state is saved here, and it goes on exactly there. */
+static void save_whole(struct env *e, const struct trap *t)
+{
+	e->trap = *t;
+	xsave(e->vectors, cpu_features.xsave_mask);
+	e->fs_base = read_fs_base();
+	e->gs_base = read_user_gs_base();
+	e->resume = RESUME_TRAP;
+}
+
+/* The slice of the interrupted environment is over. It is told, and has the grace time to save what it wants and yield; past
+ * that, or when it cannot be told, the kernel switches by force and counts the excess. */
+static void slice_over(struct cpu *cpu, struct trap *t, uint64_t now)
+{
+	struct env *e = cpu->current;
+
+	if (!slice_other_runnable(cpu)) {
+		cpu->slice_end = now + slice_quantum;
+		cpu->over = false;
+		env_upcall(e)->slice_end = cpu->slice_end;
+		return;
+	}
+	if (!cpu->over && e->entries.event && !env_upcall(e)->disabled) {
+		cpu->over = true;
+		event_raise(e, EVENT_SLICE_END);
+		return;
+	}
+	e->excess += now - cpu->slice_end;
+	env_upcall(e)->excess = e->excess;
+	save_whole(e, t);
+	dispatch();
+}
+
+static void timer_interrupt(struct cpu *cpu, struct trap *t)
+{
+	uint64_t now = read_tsc();
+
+	cpu->timer_at = 0;
+	alarm_expire(now);
+	if (cpu->current && now >= cpu->slice_end + (cpu->over ? slice_grace : 0))
+		slice_over(cpu, t, now);
+	slice_set_timer(cpu);
+}
+
+void interrupt(struct trap *t)
+{
+	struct cpu *cpu = this_cpu();
+
+	apic_end_of_interrupt();
+	if (!cpu->current)
+		machine_info->idle_ticks += read_tsc() - cpu->idle_since;
+	if (t->vector == VECTOR_TIMER)
+		timer_interrupt(cpu, t);
+	else if (t->vector == VECTOR_CONSOLE0)
+		device_interrupt(DEVICE_CONSOLE0);
+	else if (t->vector == VECTOR_CONSOLE1)
+		device_interrupt(DEVICE_CONSOLE1);
+	if (!cpu->current)
+		dispatch();
+	event_deliver(cpu->current, t);
+}
+
+/* An exception while an upcall was under way. frame: r11, rcx, vector, error, rip..., in the environment's own page: for the record only. */
+void exception_stop(const uint64_t *frame)
+{
+	struct env *e = this_cpu()->current;
+
+	env_stop(e, frame[2], frame[4]);
+	dispatch();
+}
+
+void resume_saved(struct cpu *cpu, const struct trap *t)
+{
+	struct trap *copy = (struct trap *)cpu->kernel_stack_top - 1;
+
+	*copy = *t;
+	resume_trap(copy);
+}
+
+void cpu_idle(void)
+{
+	for (;;)
+		cpu_wait();
+}
