@@ -10,11 +10,11 @@ EXOS_FLAGS := $(FREESTANDING) $(WARNINGS) -fPIE -fno-stack-protector -fvisibilit
 Q := $(if $(V),,@)
 
 KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S))
-EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.S))
+EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.c exos/*/*/*.S))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
 EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)
 
-all: $(BUILD)/aegis $(BUILD)/exos.elf
+all: $(BUILD)/aegis $(BUILD)/exos.module docs/reference.md
 kernel: $(BUILD)/aegis
 exos: $(BUILD)/exos.elf
 
@@ -33,9 +33,18 @@ $(BUILD)/exos.elf: $(EXOS_OBJECTS) exos/x86_64/exos.ld
 	$(Q)objdump -dS $@ > $@.list
 
 include tools/host.mk
+include tests/kernel/kernel_test.mk
+
+# What boots: the image without symbols; a root archive is appended to it.
+$(BUILD)/exos.module: $(BUILD)/exos.elf
+	$(Q)objcopy -S $< $@
+
+docs/reference.md: include/aegis/calls.h include/aegis/error.h tools/reference.sh
+	$(Q)tools/reference.sh
+reference: docs/reference.md
 
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all kernel exos clean
+.PHONY: all kernel exos reference clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

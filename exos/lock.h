@@ -1,7 +1,7 @@
 /* The domain lock: guards everything that the environments of a domain share.
  *
  * One lock, recursive, recording its holder. It is right under preemption, and so on several CPUs: its holder's
- * slice may end inside, in which case the end-of-slice upcall only takes note and the release yields. Whoever waits for it
+ * slice may end inside, in which case the end-of-slice upcall leaves the event pending and the release takes it. Whoever waits for it
  * yields to the holder. An environment that was stopped while it held the lock is found out by the next to want it. */
 #pragma once
 

@@ -4,6 +4,7 @@
  * the first process, and then stays as the keeper: the environment that receives devices' events, alarms and the news of peers' ends. */
 #pragma once
 
+#include <aegis/env.h>
 #include <aegis/info.h>
 #include <exos/base.h>
 

@@ -107,7 +107,7 @@ static int64_t break_binding(uint64_t *slot, frame_t table, uint64_t va, uint32_
 	return 0;
 }
 
-int64_t bind_one(struct env *e, const struct aegis_binding *b, const struct aegis_cap *cap)
+int64_t bind_one(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap)
 {
 	uint32_t level = (b->entry & BIND_LEVEL_MASK) / BIND_LEVEL(1);
 	uint64_t va = b->va, flags = b->entry & (FRAME_SIZE - 1);
@@ -124,7 +124,7 @@ int64_t bind_one(struct env *e, const struct aegis_binding *b, const struct aegi
 	slot = &table[table_index(va, level)];
 	if (!(flags & BIND_READ))
 		return break_binding(slot, table_frame, va, level);
-	error = level ? check_table(e->account, f, level) : check_page(e->account, f, flags, cap);
+	error = level ? check_table(account, f, level) : check_page(account, f, flags, cap);
 	if (error)
 		return error;
 	old = *slot;
@@ -152,6 +152,7 @@ int64_t bind_one(struct env *e, const struct aegis_binding *b, const struct aegi
 
 int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, uint64_t unused)
 {
+	const struct env *account = this_cpu()->current->account; /* whoever binds shows what is his, also in a child account's space */
 	struct env *e = env_find((env_id)env);
 	struct aegis_binding bindings[AEGIS_BATCH_MAX];
 	struct aegis_cap cap;
@@ -169,7 +170,7 @@ int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, 
 	if (capability && (error = cap_fetch(&cap, capability, CAP_FRAMES, 0)))
 		return error;
 	for (uint64_t i = 0; i < n; i++) {
-		error = bind_one(e, &bindings[i], capability ? &cap : NULL);
+		error = bind_one(e, account, &bindings[i], capability ? &cap : NULL);
 		if (error)
 			return i ? (int64_t)i : error;
 	}

@@ -136,6 +136,10 @@ void env_stop(struct env *e, uint64_t cause, uint64_t rip)
 	env_set_state(e, ENV_STOPPED);
 	if (keeper)
 		event_raise(keeper, EVENT_PEER);
+	else if (e->keeper == 0) { /* nobody is left who could be told */
+		log_line("the first environment stopped: exception %lu at %lx", cause, rip);
+		power_off(125);
+	}
 }
 
 /* A step of destruction. Once begun the environment is stopped; its page tables go first, in steps, then all the rest at once. */

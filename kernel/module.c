@@ -41,7 +41,7 @@ static void bind_page(struct env *e, uint64_t va, frame_t f, uint64_t flags)
 	struct aegis_binding page = { va, BIND_ENTRY(f, flags | BIND_READ) };
 
 	for (;;) {
-		int64_t error = bind_one(e, &page, NULL);
+		int64_t error = bind_one(e, e->account, &page, NULL);
 		uint32_t level = 3;
 
 		if (error == 0)
@@ -52,7 +52,7 @@ static void bind_page(struct env *e, uint64_t va, frame_t f, uint64_t flags)
 			struct aegis_binding table = { va & ~((FRAME_SIZE << 9 * level) - 1), 0 };
 
 			table.entry = BIND_ENTRY(take_frame(e->account), BIND_READ | BIND_LEVEL(level));
-			error = bind_one(e, &table, NULL);
+			error = bind_one(e, e->account, &table, NULL);
 			if (error == 0)
 				break;
 			frame_release((frame_t)(table.entry >> FRAME_SHIFT));
@@ -109,7 +109,7 @@ static void fill_boot_page(struct aegis_boot *boot, const struct env *e, uint64_
 {
 	size_t n = strlen(boot_memory.command_line);
 
-	boot->self = e->id;
+	boot->env = e->id;
 	boot->root = e->root_frame;
 	boot->upcall = e->upcall_frame;
 	boot->info = (frame_t)(((uint64_t)machine_info - PHYSICAL_MAP) >> FRAME_SHIFT);

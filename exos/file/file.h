@@ -32,6 +32,11 @@ struct inode_ops {
 	int (*list)(struct inode *dir, uint64_t *offset, struct dirent_sink *sink);
 	/* Of links. The length, not terminated. */
 	ssize (*readlink)(struct inode *link, char *to, size_t size);
+	/* Of links that lead to an inode itself, not to a path; null for ordinary ones. */
+	int (*follow)(struct inode *link, struct inode **out);
+	/* Where an inode is: its name's length, the name in *name, its directory in *dir (no reference); -ENOENT when it has none (any more).
+	 * The name stays valid until the directory changes. Null: never has a place in a directory. */
+	ssize (*locate)(struct inode *inode, struct inode **dir, const char **name);
 	/* Of files. */
 	int (*truncate)(struct inode *file, uint64_t size);
 	/* The frame that holds page `index`, without a reference of the caller's own; NO_FRAME: a hole (or, with `make`, no memory). */
@@ -47,11 +52,14 @@ struct inode {
 	uint32_t mode;      /* type and permissions */
 	uint32_t names;     /* links */
 	uint32_t uid, gid;
+	uint32_t pages;     /* frames that hold its contents */
 	uint64_t number, file_system;
 	uint64_t device;    /* of device files */
 	uint64_t size;
 	uint64_t accessed, modified, changed; /* calendar ns */
 	void *data;         /* the file system's */
+	struct inode *mounted;     /* root of the file system laid over this directory, or null */
+	struct file_locks *locks;  /* record and whole-file locks (file/locks.h), or null */
 };
 
 struct file_ops {
@@ -62,13 +70,18 @@ struct file_ops {
 	/* Which of POLL_* hold now; the queue on which a change is announced. */
 	uint32_t (*poll)(struct file *f, struct wait_queue **queue);
 	void (*release)(struct file *f);
+	/* Any of these may be null. As write, from library memory (sendfile); waits until that many bytes go in as one write (writev to a
+	 * pipe); how many bytes a read would get at once. */
+	ssize (*write_library)(struct file *f, const void *bytes, size_t n, uint64_t *offset);
+	int (*reserve)(struct file *f, size_t n);
+	size_t (*available)(struct file *f);
 };
 enum { POLL_IN = 1, POLL_PRIORITY = 2, POLL_OUT = 4, POLL_ERROR = 8, POLL_HANGUP = 16, POLL_INVALID = 32 };
 
 struct file { /* an open file description */
 	const struct file_ops *ops;
 	uint32_t refs;
-	uint32_t flags;     /* OPEN_ */
+	uint32_t flags;     /* OPEN_; a file opened with OPEN_PATH has OPEN_ACCESS here: neither to be read nor written */
 	bool seekable;
 	uint64_t offset;
 	struct inode *inode; /* always there; pipes and the like have one too */
@@ -82,13 +95,32 @@ struct inode *inode_new(const struct inode_ops *ops, uint32_t mode); /* one refe
 /* Bytes to library memory, for those who load executables: count or -errno. */
 ssize inode_read(struct inode *i, void *to, size_t n, uint64_t offset);
 int inode_permission(struct inode *i, uint32_t want); /* want: 4 read, 2 write, 1 execute; of the current process; 0 or -EACCES */
+int inode_permission_as(struct inode *i, uint32_t uid, uint32_t gid, uint32_t want);
+/* For file systems that allocate an inode as the first member of something larger (freed by heap_free of the inode). */
+void inode_init(struct inode *i, const struct inode_ops *ops, uint32_t mode);
+/* The absolute path at which an inode is now, seen from `root`: its length, -ENOENT if it has none, -ENAMETOOLONG. Terminated. */
+ssize inode_path(struct inode *i, struct inode *root, char *to, size_t size);
+struct inode *inode_parent(struct inode *dir); /* what `..` leads to; a reference */
 
-/* Paths. `base` is where relative ones start. */
+/* Paths. `base` is where relative ones start; null: the current directory of the current process. */
 enum { PATH_NOFOLLOW = 1, PATH_PARENT = 2 };
+#define PATH_SIZE 4096 /* bytes of a path, with its end */
+#define NAME_MAX 255
 int path_inode(struct inode *base, const char *path, uint32_t flags, struct inode **out);
 /* The directory that holds (or would hold) the last component, which *name then points at inside path. */
 int path_parent(struct inode *base, const char *path, struct inode **dir, const char **name, size_t *length);
 int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+/* Names made and removed; permissions of the current process apply, and its umask. */
+int path_make(struct inode *base, const char *path, uint32_t mode, uint64_t device);
+int path_symlink(struct inode *base, const char *path, const char *target);
+int path_link(struct inode *base, const char *path, struct inode *target);
+int path_unlink(struct inode *base, const char *path, bool directory);
+enum { RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2 };
+int path_rename(struct inode *base, const char *path, struct inode *new_base, const char *new_path, uint32_t flags);
+/* Changes of an inode's attributes, with the rights of the current process. */
+int inode_set_mode(struct inode *i, uint32_t mode);
+int inode_set_owner(struct inode *i, uint32_t uid, uint32_t gid); /* UINT32_MAX: as it is */
+int inode_truncate(struct inode *i, uint64_t size);
 /* The absolute path, without . and .. and double slashes, of `path` seen from `cwd`: heap string or null. */
 char *path_absolute(const char *cwd, const char *path);
 
@@ -96,13 +128,26 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t 
 void file_ref(struct file *f);
 void file_put(struct file *f);
 
-struct file_table;
+/* A descriptor is a pointer whose lowest bit says close-on-exec, in blocks that never move once they are there. */
+#define FILE_BLOCK 64
+struct file_table {
+	uint32_t refs;
+	uint32_t room;         /* blocks' worth of descriptors */
+	uint32_t lowest_free;  /* none is free below this */
+	uint32_t block_room;
+	uintptr_t **blocks;
+};
+static inline struct file *file_at(const struct file_table *t, int number) /* no reference; null if there is none */
+{
+	if ((uint32_t)number >= t->room)
+		return NULL;
+	return (struct file *)(t->blocks[(uint32_t)number / FILE_BLOCK][(uint32_t)number % FILE_BLOCK] & ~(uintptr_t)1);
+}
 struct file_table *file_table_new(void);
 struct file_table *file_table_copy(struct file_table *t);
 void file_table_ref(struct file_table *t);
 void file_table_put(struct file_table *t);
 void file_table_exec(struct file_table *t);                                  /* closes the close-on-exec ones */
-struct file *file_at(struct file_table *t, int number);                      /* no reference; null if there is none */
 int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec); /* the number, or -EMFILE; takes over the reference */
 int file_install_at(struct file_table *t, struct file *f, int number, bool close_on_exec);
 int file_close(struct file_table *t, int number);
@@ -112,9 +157,18 @@ int file_table_size(struct file_table *t);                                   /* 
 
 /* Mounted at start: the root is a ramfs; /dev and /proc are laid over it. */
 extern struct inode *root_inode;
+struct mount {
+	struct inode *root, *covered; /* covered: null for the root's own */
+	const char *source, *type, *place;
+};
+#define MOUNT_MAX 4
+extern struct mount mounts[MOUNT_MAX];
+extern uint32_t mount_count;
 int file_systems_start(void);
-/* Unpacks a newc cpio archive into the root; returns 0 or -EINVAL (truncated or no archive). Pages of the archive that are page aligned in it
- * are not copied when `adopt` says that its frames may be taken over. */
+/* Unpacks newc cpio archives, one after the other, into the root; the bytes are only read. 0, -EINVAL (truncated or no archive), or what making
+ * a file failed with. */
 int cpio_unpack(const uint8_t *bytes, size_t length);
+/* Where in an archive the contents of the member `name` (as the archive spells it) are. 0 or -ENOENT. */
+int cpio_find(const uint8_t *bytes, size_t length, const char *name, const uint8_t **data, size_t *size);
 struct inode *procfs_root(void);
 int devfs_start(void);

@@ -25,6 +25,8 @@
 LINUX_CALLS(LINUX_CALL_DECLARE)
 #undef LINUX_CALL_DECLARE
 
+void exos_foreign(struct regs *r); /* the foreign entry, from x86_64/entry.S */
+
 struct linux_timespec {
 	int64_t seconds, nanoseconds;
 };

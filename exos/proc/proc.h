@@ -6,6 +6,7 @@
 #pragma once
 
 #include <exos/base.h>
+#include <exos/frames.h>
 #include <exos/proc/signal.h>
 #include <exos/regs.h>
 #include <exos/sched/wait.h>
@@ -15,6 +16,10 @@ struct file_table;
 struct inode;
 struct tty;
 
+/* Resource limits. Those on the stack and on open files are enforced, by vm and file; the rest is only kept. */
+enum { LIMIT_CPU, LIMIT_FILE_SIZE, LIMIT_DATA, LIMIT_STACK, LIMIT_CORE, LIMIT_RESIDENT, LIMIT_PROCESSES, LIMIT_FILES, LIMIT_COUNT = 16 };
+#define LIMIT_NONE UINT64_MAX
+
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };
 
 struct proc {
@@ -22,11 +27,15 @@ struct proc {
 	int pid;
 	int group, session;
 	struct proc *parent;              /* the keeper's entry (pid 1) for orphans */
+	int parent_pid;                   /* the same, for those who ask without the lock */
+	int exit_signal;                  /* what the parent is sent at the end; 0: nothing */
+	int death_signal;                 /* what this one wants to be sent at its parent's end; 0: nothing */
 	struct list children, sibling;
 	enum proc_state state;
 	bool state_news;                  /* stopped or continued since the parent last asked */
 	bool continued;
 	bool sleeping;                    /* in a wait: for ps */
+	struct waiter waiter;             /* wait_on's */
 	bool execed;
 	int exit_status;                  /* as wait reports it: code << 8, or signal (| 0x80 core) */
 	env_id env;
@@ -43,11 +52,12 @@ struct proc {
 	uint32_t uid, euid, suid, gid, egid, sgid;
 	struct signals signals;
 	struct wait_queue child_news;     /* the parent waits here for its children */
-	struct proc *vfork_parent;        /* waits until this one execs or exits */
-	struct wait_queue vfork_done;
+	struct proc *vfork_parent;        /* whose environment and memory this one borrows until it execs or exits */
+	frame_t vfork_frame;              /* the registers that the lender will go on with */
+	struct wait_queue resumed;        /* where a stopped process waits */
 	struct tty *tty;                  /* controlling terminal */
 	char name[16];
-	char *arguments;                  /* argv as /proc/PID/cmdline has it, one heap frame */
+	char *arguments;                  /* argv as /proc/PID/cmdline has it: a frame, shared with children; or null */
 	uint32_t arguments_length;
 	uint64_t start_time;              /* monotonic ns */
 	uint64_t ticks_used;              /* of the time-stamp counter, running; children's after wait */
@@ -56,32 +66,47 @@ struct proc {
 	uint64_t clear_child_tid;         /* program address, or 0 */
 	uint64_t alarm_at;                /* ITIMER_REAL: ticks, 0 none */
 	uint64_t alarm_interval;          /* ticks */
-	uint64_t limits[16][2];           /* resource limits: soft, hard */
+	uint64_t limits[LIMIT_COUNT][2];  /* resource limits: soft, hard */
 };
 
+#define PROC_PID_MAX 32768         /* process numbers stay below */
 extern struct list proc_list;
 extern struct proc *proc_keeper;      /* pid 1 */
 extern uint64_t proc_forks;
 
+/* Sets up the table with its first entry, the keeper, which is the calling environment. Before all else here. */
+void proc_start(void);
 struct proc *proc_find(int pid);
-/* A child of the current process that continues at `regs` with rax 0. `share_vm`: vfork: the child borrows the parent's memory, and the
- * parent waits until it execs or exits. `stack`: the child's rsp if not 0. Returns the pid or -errno. */
-int proc_fork(struct regs *regs, bool vfork, uint64_t stack);
-/* Makes a fresh process (the first one) that will run `path`; used by start.c only. */
-struct proc *proc_spawn(const char *path, char *const *argv, char *const *envp, const char *cwd);
-/* argv and envp are in library memory, packed as exec_strings. On success does not return to the old program: regs are the new one's. */
+
+struct fork_options {
+	bool vfork;                       /* the child borrows the parent's environment; the parent goes on when it execs or exits */
+	int exit_signal;
+	uint64_t stack;                   /* the child's stack pointer; 0: the parent's */
+	uint64_t tls;                     /* the child's FS base; 0: the parent's */
+	uint64_t set_tid, clear_tid;      /* addresses in the child: its pid is written there now, 0 at its end; 0: nowhere */
+};
+/* A child of the current process that continues at `regs` with rax 0. Returns the pid or -errno. With `vfork` it returns 0 at once, in the
+ * child: self->proc is another; the parent's registers come back, with the pid in rax, by proc_exec or proc_exit. */
+int proc_fork(struct regs *regs, const struct fork_options *options);
+/* Makes a fresh process (the first one) that will run `path`, without files; the keeper only. It may run when the lock is released. */
+int proc_spawn(const char *path, char *const *argv, char *const *envp, const char *cwd, struct proc **out);
+/* argv and envp are in library memory, packed as exec_strings. */
 struct exec_strings {
-	frame_t *frames;                  /* the bytes, NUL-terminated strings one after the other */
+	frame_t *frames;                  /* the bytes, NUL-terminated strings one after the other; from the heap */
 	uint32_t frame_count, length;
 	uint32_t argc, envc;
 };
+/* On success `regs` are no longer the caller's: the new program's, or (after vfork) those of the process that lent the environment. Returns what
+ * is to be in their rax, or -errno with everything as it was. When it is too late to go back, the process is killed. */
 int proc_exec(struct regs *regs, const char *path, struct exec_strings *strings);
 _Noreturn void proc_exit(int exit_status);
-enum { WAIT_NOHANG = 1, WAIT_STOPPED = 2, WAIT_EXITED = 4, WAIT_CONTINUED = 8, WAIT_NOREAP = 0x01000000 };
+enum { WAIT_NOHANG = 1, WAIT_STOPPED = 2, WAIT_EXITED = 4, WAIT_CONTINUED = 8, WAIT_NOREAP = 0x01000000,
+	WAIT_OTHERS = 0x10, /* only children whose end is told by another signal than SIGCHLD, */
+	WAIT_ALL = 0x20 /* or all children, whatever their signal */ };
 struct wait_result {
 	int pid, status;
 	uint32_t uid;
-	uint64_t ticks;
+	uint64_t ticks; /* that the child and those it waited for have used */
 };
 /* which: pid > 0, 0 own group, -1 any, < -1 that group. Returns 1 with a result, 0 (WAIT_NOHANG, none yet) or -errno. */
 int proc_wait(int which, uint32_t options, struct wait_result *result);
@@ -91,3 +116,11 @@ bool proc_group_orphaned(int group);
 /* Zombies of the keeper's, environments stopped by force: the keeper calls this when it is told. */
 void proc_reap(void);
 uint64_t proc_ticks(const struct proc *p); /* used so far, in ticks */
+/* Called when a process stops or goes on using a CPU: around sleeps and yields. */
+void proc_account_stop(struct proc *p);
+void proc_account_start(struct proc *p);
+/* ITIMER_REAL. The keeper calls proc_check_alarms when the time that proc_next_alarm named (ticks; 0: none) has come; it is woken
+ * when an earlier one is set. */
+void proc_set_alarm(struct proc *p, uint64_t at, uint64_t interval);
+void proc_check_alarms(void);
+uint64_t proc_next_alarm(void);

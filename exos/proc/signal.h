@@ -36,16 +36,25 @@ struct signal_info {
 	uint64_t value;
 };
 enum { SIGNAL_USER = 0, SIGNAL_KERNEL = 0x80, SIGNAL_TKILL = -6 };
+/* Codes of SIGCHLD. */
+enum { CHILD_EXITED = 1, CHILD_KILLED, CHILD_DUMPED, CHILD_TRAPPED, CHILD_STOPPED, CHILD_CONTINUED };
+
+enum { STACK_ON = 1, STACK_DISABLED = 2 };
+#define STACK_AUTODISARM 0x80000000u /* off while a handler runs on it */
+#define STACK_MINIMUM 2048
 
 struct signals {
 	signal_set pending, mask;
 	signal_set saved_mask; /* sigsuspend and the like: put back when the handler's frame is made */
 	bool restore_mask;
 	struct signal_action actions[SIGNAL_COUNT];
-	struct signal_info info[SIGNAL_COUNT]; /* of the pending ones; one each: signals do not queue (limit) */
+	signal_set waited;     /* blocked, but waited for by sigtimedwait */
+	struct signal_info *info[SIGNAL_COUNT]; /* of the pending ones, heap; null: from ExOS. One each: signals do not queue (limit) */
 	uint64_t stack_base, stack_size;       /* sigaltstack */
 	uint32_t stack_flags;
 };
+/* Whether signal_deliver has anything to do (besides the end of an interrupted call): the quick check on the way back to the program. */
+static inline bool signals_due(const struct signals *s) { return (s->pending & ~s->mask) || s->restore_mask; }
 
 void signal_send(struct proc *p, int number, const struct signal_info *info); /* info null: from ExOS */
 int signal_send_group(int group, int number, const struct signal_info *info); /* how many got it */
@@ -55,4 +64,20 @@ bool signal_deliverable(const struct proc *p); /* a pending signal that is neith
 /* On the way back to the program: stops, ends, or rewrites regs (and the program's stack) so that a handler runs. `restartable`: regs are
  * those of a foreign call whose result is -ERESTART. Called with the lock held, may release it, may not return. */
 void signal_deliver(struct regs *regs, bool from_call);
-int signal_return(struct regs *regs); /* rt_sigreturn */
+/* For a wait that a deliverable signal disturbs: if all that the signals ask is to stop (or nothing), stops here and now and returns false:
+ * the wait goes on, with its deadline, as if nothing had been. True: the wait must end. May release the lock. */
+bool signal_interrupts(void);
+/* Takes the lowest pending signal out of `set`, blocked or not, without its handler: its number, or 0. */
+int signal_take(struct proc *p, signal_set set, struct signal_info *info);
+/* The end of a handler (sigreturn): all registers, mask and alternate stack as its frame on the program's stack has them. */
+void signal_return(struct regs *regs);
+
+int signal_set_action(struct proc *p, int number, const struct signal_action *action); /* 0 or -EINVAL */
+void signal_set_mask(struct proc *p, signal_set mask);
+/* For sigsuspend and its like: `mask` until the handlers of what ends the wait have been entered. */
+void signal_set_mask_until_handled(struct proc *p, signal_set mask);
+int signal_set_stack(struct proc *p, uint64_t base, uint64_t size, uint32_t flags); /* 0, -EINVAL or -ENOMEM */
+bool signal_permitted(const struct proc *to, int number); /* may the current process send it? */
+void signal_inherit(struct signals *to, const struct signals *from);
+void signal_exec(struct signals *signals); /* handlers fall back to the default, the stack is forgotten */
+void signal_drop_all(struct signals *signals);

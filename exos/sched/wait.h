@@ -3,12 +3,14 @@
 
 #include <exos/base.h>
 
+struct proc;
+
 struct wait_queue {
 	struct list waiters;
 };
+/* Wakers are other environments: a waiter is heap memory or part of a shared object, never on a stack, which only its own environment sees. */
 struct waiter {
 	struct list link;
-	struct proc *proc; /* null: the keeper */
 	env_id env;
 	bool woken;
 };
@@ -33,3 +35,6 @@ uint64_t time_calendar(void);
 void time_set_calendar(uint64_t ns);
 uint64_t time_deadline(uint64_t ns_from_now); /* in ticks; never 0 */
 uint64_t ticks_now(void);
+uint64_t time_of_ticks(uint64_t ticks); /* ns */
+uint64_t time_to_ticks(uint64_t ns);
+void time_start(uint64_t calendar_seconds); /* once, by start.c */

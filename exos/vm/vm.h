@@ -12,24 +12,29 @@
 struct inode;
 struct regs;
 
-enum { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_GROWS_DOWN = 16 };
+enum { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_GROWS_DOWN = 16,
+	VM_NEVER_WRITE = 32 }; /* a shared file opened for reading only: vm_protect cannot make it writable */
 
 struct vm_area {
 	struct list link;          /* in order of address */
 	uint64_t start, end;
 	uint32_t flags;
-	struct inode *inode;       /* null: anonymous */
+	struct inode *inode;       /* null: anonymous and private; what is anonymous and shared has an inode of its own */
 	uint64_t offset;           /* of start in the inode, page aligned */
 	uint64_t file_end;         /* address past which a private file page is zero (the bss part of a segment's last page); 0: none */
 };
 
-struct vm_leaf; /* pages of 2 MiB: vm/table.c */
+struct vm_region; /* pages of 1 GiB: vm/table.h */
+struct vm_slot;   /* the hardware's page table of 512 GiB: vm/table.h */
 
 struct vm {
 	env_id env;                /* whose hardware table caches this one */
 	struct list areas;
-	struct vm_leaf **leaves;   /* sorted by address */
-	uint32_t leaf_count, leaf_room;
+	struct vm_area *recent;    /* where the last search ended, or null */
+	struct vm_region **regions; /* sorted by address */
+	uint32_t region_count, region_room;
+	struct vm_slot *slots;
+	uint32_t slot_count, slot_room;
 	uint64_t brk_start, brk;
 	uint64_t mmap_top;         /* where the search for room starts, downwards */
 	uint64_t resident;         /* pages bound */
@@ -45,10 +50,16 @@ void vm_destroy(struct vm *vm);                    /* after vm_clear, or when it
 int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struct inode *inode, uint64_t offset, uint64_t file_end);
 /* The highest free range below mmap_top, or 0. */
 uint64_t vm_find_room(struct vm *vm, uint64_t length);
+uint64_t vm_find_room_below(struct vm *vm, uint64_t length, uint64_t top);
 bool vm_range_free(struct vm *vm, uint64_t start, uint64_t length);
 int vm_unmap(struct vm *vm, uint64_t start, uint64_t length);
 int vm_protect(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags);
 int vm_remap(struct vm *vm, uint64_t old, uint64_t old_length, uint64_t new_length, bool may_move, uint64_t *out);
+/* Moves what is mapped at `old` to `to`, where there must be nothing. */
+int vm_move(struct vm *vm, uint64_t old, uint64_t length, uint64_t to, uint64_t new_length);
+bool vm_range_mapped(struct vm *vm, uint64_t start, uint64_t length); /* wholly in areas */
+bool vm_resident(struct vm *vm, uint64_t address); /* is there a frame: of the page table's, or of the inode's */
+int vm_populate(struct vm *vm, uint64_t start, uint64_t length); /* brings in every page; 0 or what the first failure was */
 int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pages read as zero again */
 uint64_t vm_set_brk(struct vm *vm, uint64_t brk);  /* returns the break that is now in force */
 struct vm_area *vm_area_at(struct vm *vm, uint64_t address);

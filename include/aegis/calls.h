@@ -1,7 +1,7 @@
 /* The one table of kernel calls: numbers, user stubs, the kernel's dispatch and the reference chapter all come from it.
  *
  * A call is `syscall` with eax = AEGIS_CALL_BASE | number, arguments in rdi, rsi, rdx, r10, r8; the result or a negative
- * error (error.h) comes back in rax. rcx and r11 are lost; a call marked FULL also loses rdi, rsi, rdx, r8, r9, r10 (they come back as zero).
+ * error (error.h) comes back in rax. rcx and r11 are lost; all but null and the transfers lose rdi, rsi, rdx, r8, r9, r10 as well (they come back as zero).
  * Any other number is a foreign system call and is bounced to the environment's foreign entry.
  *
  * X(number, name, arguments, what it does; errors; cost) */
@@ -21,7 +21,7 @@
 	  "gives back n frames of the account, bound nowhere. Returns how many. BUSY DENIED FAULT INVALID") \
 	X(3, bind, 4, "(env_id env, const struct aegis_binding *list, uint64_t n, const struct aegis_cap *cap)", \
 	  "makes, changes or breaks n bindings (n <= AEGIS_BATCH_MAX) in env's address space (0: one's own), in order; returns how many were done, or why not " \
-	  "even the first could be. Frames of another account need cap (else null). DENIED NOTABLE INVALID BUSY NOENV FAULT") \
+	  "even the first could be. Frames of another account than the caller's need cap (else null). DENIED NOTABLE INVALID BUSY NOENV FAULT") \
 	X(4, env_create, 1, "(const struct aegis_env_spec *spec)", \
 	  "makes an environment from three frames of the account; it does not run before a slice or a yield is given to it. Returns its env_id. DENIED INVALID FULL FAULT") \
 	X(5, env_destroy, 1, "(env_id env)", \

@@ -57,7 +57,7 @@ struct aegis_info {
 /* What the first environment finds at the address in rdi when it starts. Its upcall page is the next page, struct aegis_info
  * the one after. */
 struct aegis_boot {
-	env_id self;
+	env_id env;
 	frame_t root, upcall, info;
 	frame_t module_first; /* module 0, whole: the ELF image that this environment was made from and whatever follows it */
 	uint32_t module_frames;

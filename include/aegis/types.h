@@ -11,6 +11,7 @@ typedef uint32_t frame_t;
 /* An environment, by name: slot in the environment table in the low bits, generation above,
  * so that the name of a destroyed environment never names its successor. Never 0. */
 typedef uint32_t env_id;
+#define ENV_SLOT_BITS 20
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE 4096ul

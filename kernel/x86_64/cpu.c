@@ -86,6 +86,19 @@ static void load_segments(struct cpu *cpu)
 	write_user_gs_base(0);
 }
 
+/* QEMU's own emulation (TCG) reads the stack of an iretq at privilege 3 as if the kernel read it, so that under SMAP the library's way
+ * back from every upcall would fault. Real CPUs, and so KVM, do not. There, and only there, SMAP stays off. */
+static bool iretq_breaks_under_smap(void)
+{
+	uint32_t basic[4], signature[4];
+
+	cpuid(1, 0, basic);
+	if (!(basic[2] & 1u << 31)) /* no hypervisor */
+		return false;
+	cpuid(0x40000000, 0, signature);
+	return memcmp(&signature[1], "TCGTCGTCGTCG", 12) == 0;
+}
+
 /* What the design stands on is demanded; what only makes it safer or faster is used where it is. */
 static void enable_features(void)
 {
@@ -103,7 +116,7 @@ static void enable_features(void)
 		refuse("this CPU lacks no-execute pages (QEMU: -cpu max)");
 	if (leaf7[1] & 1u << 7)
 		cr4 |= CR4_SMEP;
-	if (leaf7[1] & 1u << 20) {
+	if (leaf7[1] & 1u << 20 && !iretq_breaks_under_smap()) {
 		cr4 |= CR4_SMAP;
 		cpu_features.smap = true;
 	}

@@ -1,0 +1,112 @@
+/* What an environment does when the kernel calls it up: mends page faults, turns exceptions into signals, yields at the end of its slice. */
+#include <exos/events.h>
+#include <exos/lock.h>
+#include <exos/proc/proc.h>
+#include <exos/self.h>
+#include <exos/vm/vm.h>
+#include <exos/x86_64/entry.h>
+#include <exos/x86_64/offsets.h>
+
+_Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RIP && offsetof(struct self_page, upcall.frame.address) == SELF_FRAME_ADDRESS &&
+		       offsetof(struct self_page, stubs_scratch) == SELF_SCRATCH && offsetof(struct self_page, xsave) == SELF_XSAVE,
+	"offsets.h");
+
+#define VECTOR_PAGE_FAULT 14
+#define FAULT_WRITE 2
+#define FAULT_FETCH 16
+
+enum { FPE_INTDIV = 1, ILL_ILLOPN = 2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2 };
+
+/* Which signal an exception vector is to the program. Those not named are the general protection kind. */
+static const struct {
+	uint8_t signal, code;
+} vector_signals[32] = {
+	[0] = { SIGFPE, FPE_INTDIV },
+	[1] = { SIGTRAP, TRAP_TRACE },
+	[3] = { SIGTRAP, TRAP_BRKPT },
+	[6] = { SIGILL, ILL_ILLOPN },
+	[7] = { SIGFPE, 0 },
+	[12] = { SIGBUS, 0 },
+	[16] = { SIGFPE, 0 },
+	[17] = { SIGBUS, BUS_ADRALN },
+	[19] = { SIGFPE, 0 },
+};
+
+void events_take(void)
+{
+	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
+
+	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
+	if (bits & EVENT_SLICE_END)
+		exos_yield(0);
+}
+
+void signals_take(struct regs *regs, bool from_call)
+{
+	domain_lock();
+	signal_deliver(regs, from_call);
+	domain_unlock();
+}
+
+static bool from_program(const struct regs *regs) { return regs->rip < PROGRAM_TOP; }
+
+static void signal_fault(const struct regs *regs, int error)
+{
+	switch (error) {
+	case -EIO:
+		signal_force(SIGBUS, BUS_ADRERR, regs->address);
+		break;
+	case -ENOMEM:
+		log_line("out of memory: process %d is killed", self->proc->pid);
+		signal_force(SIGKILL, 0, 0);
+		break;
+	default:
+		signal_force(SIGSEGV, error == -EACCES ? SEGV_ACCERR : SEGV_MAPERR, regs->address);
+	}
+}
+
+static void page_fault(struct regs *regs)
+{
+	int error = -EFAULT;
+
+	domain_lock();
+	if (self->proc && regs->address < PROGRAM_TOP)
+		error = vm_fault(self->proc->vm, regs->address, regs->error & FAULT_WRITE, regs->error & FAULT_FETCH);
+	if (error) {
+		if (from_program(regs))
+			signal_fault(regs, error);
+		else if (self->fault_resume)
+			regs->rip = self->fault_resume;
+		else
+			panic("page fault in the library at %lx, address %lx, error %d", regs->rip, regs->address, error);
+	}
+	domain_unlock();
+}
+
+static void exception(struct regs *regs)
+{
+	uint32_t vector = (uint32_t)regs->cause;
+
+	if (!from_program(regs) || !self->proc)
+		panic("exception %u (error %lx) in the library at %lx", vector, regs->error, regs->rip);
+	domain_lock();
+	if (vector < ARRAY_LENGTH(vector_signals) && vector_signals[vector].signal)
+		signal_force(vector_signals[vector].signal, vector_signals[vector].code, regs->rip);
+	else
+		signal_force(SIGSEGV, SIGNAL_KERNEL, 0);
+	domain_unlock();
+}
+
+void exos_upcall(struct regs *regs)
+{
+	if (regs->cause == VECTOR_PAGE_FAULT)
+		page_fault(regs);
+	else if (regs->cause != CAUSE_EVENT)
+		exception(regs);
+	if (self->lock_depth)
+		return; /* whoever holds the lock takes the events when releasing it */
+	if (self->upcall.pending)
+		events_take();
+	if (self->proc && from_program(regs) && signal_deliverable(self->proc))
+		signals_take(regs, false);
+}

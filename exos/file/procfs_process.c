@@ -1,0 +1,210 @@
+/* /proc/PID: what is told of one process, from the process table and its address space. Called by procfs.c, through the table at the end. */
+#include <exos/file/procfs.h>
+#include <exos/proc/proc.h>
+#include <exos/start.h>
+#include <exos/tty/tty.h>
+#include <exos/vm/vm.h>
+
+#define KIB_PER_PAGE (FRAME_SIZE / 1024)
+#define PATH_COLUMN 73 /* of a line of maps */
+
+int procfs_next_process(struct proc *unused, int from)
+{
+	int lowest = -1;
+
+	(void)unused;
+	LIST_FOR_EACH(l, &proc_list) {
+		int pid = CONTAINER_OF(l, struct proc, link)->pid;
+
+		if (pid >= from && (lowest < 0 || pid < lowest))
+			lowest = pid;
+	}
+	return lowest;
+}
+
+static const char *state_name(const struct proc *p)
+{
+	switch (p->state) {
+	case PROC_STOPPED:
+		return "T (stopped)";
+	case PROC_ZOMBIE:
+		return "Z (zombie)";
+	default:
+		return p->sleeping || p == proc_keeper ? "S (sleeping)" : "R (running)";
+	}
+}
+
+static int parent_pid(const struct proc *p) { return p->parent ? p->parent->pid : 0; }
+static uint64_t mapped(const struct proc *p) { return p->vm ? vm_mapped(p->vm) : 0; }
+static uint64_t resident(const struct proc *p) { return p->vm ? p->vm->resident : 0; }
+
+/* Signals with a handler, or ignored. */
+static signal_set signals_handled(const struct proc *p, bool ignored)
+{
+	signal_set set = 0;
+
+	for (int n = 1; n < SIGNAL_COUNT; n++) {
+		uint64_t handler = p->signals.actions[n].handler;
+
+		if (ignored ? handler == SIGNAL_IGNORE : handler > SIGNAL_IGNORE)
+			set |= signal_bit(n);
+	}
+	return set;
+}
+
+static void write_stat(struct text *t, struct proc *p)
+{
+	text_print(t, "%d (%s) %c %d %d %d %lu %d 0 ", p->pid, p->name, state_name(p)[0], parent_pid(p), p->group, p->session,
+		p->tty ? tty_device_number(p->tty) : 0ul, p->tty ? tty_foreground(p->tty) : -1);
+	/* Faults are not counted; all time used is told as time in user mode, where programs and their library both run. */
+	text_print(t, "0 0 0 0 %lu 0 %lu 0 20 0 1 0 %lu ", procfs_user_time(proc_ticks(p)), procfs_user_time(p->children_ticks),
+		p->start_time / (1000000000 / USER_HZ));
+	text_print(t, "%lu %lu %lu 0 0 0 0 0 %lu %lu %lu %lu ", mapped(p), resident(p), UINT64_MAX, p->signals.pending, p->signals.mask,
+		signals_handled(p, true), signals_handled(p, false));
+	text_print(t, "0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n", p->exit_status);
+}
+
+static void write_status(struct text *t, struct proc *p)
+{
+	text_print(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->name, p->umask,
+		state_name(p), p->pid, p->pid, parent_pid(p));
+	text_print(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->euid, p->gid, p->egid, p->sgid, p->egid);
+	if (p->files)
+		text_print(t, "FDSize:\t%u\n", p->files->room);
+	if (p->vm)
+		text_print(t, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mapped(p) / 1024, resident(p) * KIB_PER_PAGE);
+	text_print(t, "Threads:\t1\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", 0ul,
+		p->signals.pending, p->signals.mask, signals_handled(p, true), signals_handled(p, false));
+}
+
+static void write_statm(struct text *t, struct proc *p) { text_print(t, "%lu %lu 0 0 0 0 0\n", mapped(p) / FRAME_SIZE, resident(p)); }
+
+static void write_comm(struct text *t, struct proc *p) { text_print(t, "%s\n", p->name); }
+
+static void write_cmdline(struct text *t, struct proc *p)
+{
+	if (p->arguments)
+		text_add(t, p->arguments, p->arguments_length);
+}
+
+/* The path of what an area maps, escaped by nobody: names with newlines are rare, and readers know that. */
+static void write_area_path(struct text *t, struct proc *p, const struct vm_area *a)
+{
+	frame_t buffer;
+	ssize length;
+
+	if (!a->inode) {
+		if (a->flags & VM_GROWS_DOWN)
+			text_print(t, "[stack]");
+		else if (a->start < p->vm->brk && a->end > p->vm->brk_start)
+			text_print(t, "[heap]");
+		return;
+	}
+	buffer = frame_get();
+	if (buffer == NO_FRAME) {
+		t->failed = true;
+		return;
+	}
+	length = inode_path(a->inode, p->root, frame_address(buffer), PATH_SIZE);
+	if (length > 0)
+		text_add(t, frame_address(buffer), (size_t)length);
+	frame_put(buffer);
+}
+
+static void write_maps(struct text *t, struct proc *p)
+{
+	static const char padding[PATH_COLUMN + 1] = "                                                                         ";
+
+	if (!p->vm)
+		return;
+	LIST_FOR_EACH(l, &p->vm->areas) {
+		const struct vm_area *a = CONTAINER_OF(l, struct vm_area, link);
+		uint64_t device = a->inode ? a->inode->file_system : 0;
+		size_t before = t->length;
+
+		text_print(t, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end, a->flags & VM_READ ? 'r' : '-',
+			a->flags & VM_WRITE ? 'w' : '-', a->flags & VM_EXEC ? 'x' : '-', a->flags & VM_SHARED ? 's' : 'p', a->offset,
+			device >> 8, device & 0xff, a->inode ? a->inode->number : 0ul);
+		text_add(t, padding, (size_t)MAX(PATH_COLUMN - (ssize)(t->length - before), 1));
+		write_area_path(t, p, a);
+		text_print(t, "\n");
+	}
+}
+
+static ssize copy_string(const char *from, char *to, size_t size)
+{
+	size_t n;
+
+	if (!from)
+		return -ENOENT;
+	n = MIN(strlen(from), size);
+	memcpy(to, from, n);
+	return (ssize)n;
+}
+
+static ssize exe_readlink(struct proc *p, int number, char *to, size_t size)
+{
+	(void)number;
+	return copy_string(p->executable, to, size);
+}
+
+static int exe_follow(struct proc *p, int number, struct inode **out)
+{
+	(void)number;
+	return p->executable ? path_inode(root_inode, p->executable, 0, out) : -ENOENT;
+}
+
+static ssize place_readlink(struct inode *place, struct proc *p, char *to, size_t size)
+{
+	return place ? inode_path(place, p->root, to, size) : -ENOENT;
+}
+
+static int place_follow(struct inode *place, struct inode **out)
+{
+	if (!place)
+		return -ENOENT;
+	inode_ref(place);
+	*out = place;
+	return 0;
+}
+
+static ssize cwd_readlink(struct proc *p, int number, char *to, size_t size)
+{
+	(void)number;
+	return place_readlink(p->cwd, p, to, size);
+}
+
+static int cwd_follow(struct proc *p, int number, struct inode **out)
+{
+	(void)number;
+	return place_follow(p->cwd, out);
+}
+
+static ssize root_readlink(struct proc *p, int number, char *to, size_t size)
+{
+	(void)number;
+	return p->root ? inode_path(p->root, root_inode, to, size) : -ENOENT;
+}
+
+static int root_follow(struct proc *p, int number, struct inode **out)
+{
+	(void)number;
+	return place_follow(p->root, out);
+}
+
+static const struct procfs_entry process_entries[] = {
+	{.name = "cmdline", .mode = TYPE_FILE | 0444, .write = write_cmdline},
+	{.name = "comm", .mode = TYPE_FILE | 0444, .write = write_comm},
+	{.name = "cwd", .mode = TYPE_LINK | 0777, .readlink = cwd_readlink, .follow = cwd_follow},
+	{.name = "exe", .mode = TYPE_LINK | 0777, .readlink = exe_readlink, .follow = exe_follow},
+	{.name = "fd", .mode = TYPE_DIR | 0500, .numbered = &procfs_fd_link, .next = procfs_next_fd},
+	{.name = "maps", .mode = TYPE_FILE | 0444, .write = write_maps},
+	{.name = "mounts", .mode = TYPE_FILE | 0444, .write = procfs_write_mounts},
+	{.name = "root", .mode = TYPE_LINK | 0777, .readlink = root_readlink, .follow = root_follow},
+	{.name = "stat", .mode = TYPE_FILE | 0444, .write = write_stat},
+	{.name = "statm", .mode = TYPE_FILE | 0444, .write = write_statm},
+	{.name = "status", .mode = TYPE_FILE | 0444, .write = write_status},
+	{.name = NULL},
+};
+
+const struct procfs_entry procfs_process = {.mode = TYPE_DIR | 0555, .entries = process_entries};

@@ -1,0 +1,272 @@
+/* The domain's pool of frames: between the kernel, which hands out frames by number, and everything in ExOS that needs a page.
+ *
+ * Idle frames stay bound in the window, so that taking one costs no kernel call; bare frames (page tables and kernel objects, which may be bound
+ * nowhere else) have a pool of their own. Both are chained through frame_references. Each pool gives back what exceeds its high-water mark, a batch at
+ * a time, so that neither a get nor a put near the mark calls the kernel twice in a row. When the kernel has no frame left, each pool draws on the
+ * other. Domain lock held. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/frames.h>
+#include <exos/start.h>
+#include <exos/vm/x86_64/page.h>
+
+#define TABLE_FLAGS (BIND_READ | BIND_WRITE | BIND_EXEC)
+#define REFERENCES_IN_FRAME (FRAME_SIZE / sizeof(uint32_t))
+#define BARE_BATCH 16      /* a process needs about eight */
+#define BARE_MOST 128
+#define IDLE_MOST 4096     /* 16 MiB, */
+#define IDLE_FRACTION 16   /* but no more than this part of the machine */
+
+struct pool {
+	frame_t first;
+	uint32_t count;
+};
+static struct pool idle, bare;
+static uint32_t idle_most;
+static frame_t numbers[AEGIS_BATCH_MAX];
+static struct aegis_binding bindings[AEGIS_BATCH_MAX];
+
+static void push(struct pool *pool, frame_t f)
+{
+	frame_references[f] = pool->first;
+	pool->first = f;
+	pool->count++;
+}
+
+static frame_t pop(struct pool *pool)
+{
+	frame_t f = pool->first;
+
+	pool->first = frame_references[f];
+	pool->count--;
+	frame_references[f] = 1;
+	return f;
+}
+
+static bool add_table(uint64_t va, uint32_t level)
+{
+	frame_t f = frame_get_bare();
+	struct aegis_binding table = {ROUND_DOWN(va, FRAME_SIZE << 9 * level), BIND_ENTRY(f, TABLE_FLAGS | BIND_LEVEL(level))};
+	int64_t result;
+
+	if (f == NO_FRAME)
+		return false;
+	result = aegis_bind(0, &table, 1, NULL);
+	if (result == -E_NOTABLE && level < 2 && add_table(va, level + 1))
+		result = aegis_bind(0, &table, 1, NULL);
+	if (result == 1)
+		return true;
+	frame_put_bare(f);
+	return false;
+}
+
+/* How many of the bindings were made; fewer than n only for want of a frame for a page table. */
+static uint32_t bind_shared(const struct aegis_binding *list, uint32_t n)
+{
+	uint32_t done = 0;
+
+	while (done < n) {
+		int64_t result = aegis_bind(0, list + done, n - done, NULL);
+
+		if (result > 0)
+			done += (uint32_t)result;
+		else if (result != -E_NOTABLE)
+			panic("frames: bind at %lx: %ld", list[done].va, (long)result);
+		else if (!add_table(list[done].va, 1))
+			break;
+	}
+	return done;
+}
+
+static void free_to_kernel(const frame_t *list, uint32_t n)
+{
+	int64_t result = n ? aegis_frame_free(list, n) : 0;
+
+	if (result != (int64_t)n)
+		panic("frames: giving back %u, from %x: %ld", n, list[0], (long)result);
+}
+
+static void window_entry(struct aegis_binding *b, frame_t f, uint64_t flags)
+{
+	*b = (struct aegis_binding){(uintptr_t)frame_address(f), BIND_ENTRY(f, flags)};
+}
+
+static void window_break(const struct aegis_binding *list, uint32_t n)
+{
+	int64_t result = aegis_bind(0, list, n, NULL);
+
+	if (result != (int64_t)n)
+		panic("frames: breaking %u in the window, from %lx: %ld", n, list[0].va, (long)result);
+}
+
+static void give_back_idle(uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		numbers[i] = pop(&idle);
+		window_entry(&bindings[i], numbers[i], 0);
+	}
+	window_break(bindings, n);
+	free_to_kernel(numbers, n);
+}
+
+static void give_back_bare(uint32_t n)
+{
+	frame_t list[BARE_BATCH];
+
+	for (uint32_t i = 0; i < n; i++)
+		list[i] = pop(&bare);
+	free_to_kernel(list, n);
+}
+
+/* May run in the middle of refill_idle or frame_bind_shared, and so leaves their lists alone. */
+static bool refill_bare(void)
+{
+	frame_t list[BARE_BATCH];
+	struct aegis_binding window;
+	int64_t taken;
+
+	for (uint32_t i = 0; i < BARE_BATCH; i++)
+		list[i] = FRAME_ANY;
+	taken = aegis_frame_alloc(list, BARE_BATCH);
+	for (int64_t i = 0; i < taken; i++)
+		push(&bare, list[i]);
+	if (taken <= 0 && idle.first) {
+		list[0] = pop(&idle);
+		window_entry(&window, list[0], 0);
+		window_break(&window, 1);
+		push(&bare, list[0]);
+	}
+	return bare.first != NO_FRAME;
+}
+
+static bool refill_idle(void)
+{
+	int64_t taken;
+	uint32_t bound;
+
+	for (uint32_t i = 0; i < AEGIS_BATCH_MAX; i++)
+		numbers[i] = FRAME_ANY;
+	taken = aegis_frame_alloc(numbers, AEGIS_BATCH_MAX);
+	if (taken <= 0) {
+		if (!bare.first)
+			return false;
+		numbers[0] = pop(&bare);
+		taken = 1;
+	}
+	for (int64_t i = 0; i < taken; i++)
+		window_entry(&bindings[i], numbers[i], BIND_READ | BIND_WRITE);
+	bound = bind_shared(bindings, (uint32_t)taken);
+	for (uint32_t i = bound; i-- > 0;)
+		push(&idle, numbers[i]);
+	free_to_kernel(numbers + bound, (uint32_t)taken - bound);
+	return bound != 0;
+}
+
+/* The reference words themselves need frames, and those need page tables, which are counted in the words: the first two
+ * tables and the first frames are therefore bound before anything is chained. */
+static bool bind_references(uint32_t frames)
+{
+	uint32_t words = ROUND_UP(frames, REFERENCES_IN_FRAME) / REFERENCES_IN_FRAME;
+
+	for (uint32_t page = 0; page < words; page++) {
+		uint64_t va = FRAME_REFERENCES_VA + page * FRAME_SIZE;
+		struct aegis_binding list[3];
+		frame_t taken[3] = {FRAME_ANY, FRAME_ANY, FRAME_ANY};
+		uint32_t n = 0, need = 1;
+
+		if (ROUND_DOWN(va, FRAME_SIZE << 9) == va)
+			need++;
+		if (ROUND_DOWN(va, FRAME_SIZE << 18) == va)
+			need++;
+		if (aegis_frame_alloc(taken, need) != need)
+			return false;
+		for (uint32_t level = need; level-- > 0; n++)
+			list[n] = (struct aegis_binding){va, BIND_ENTRY(taken[n], BIND_READ | BIND_WRITE | BIND_LEVEL(level))};
+		if (aegis_bind(0, list, n, NULL) != n)
+			return false;
+	}
+	return true;
+}
+
+bool frames_start(const struct aegis_info *info)
+{
+	exos_page_start();
+	idle_most = MIN(IDLE_MOST, info->frames / IDLE_FRACTION);
+	return bind_references(info->frames) && refill_bare() && refill_idle();
+}
+
+frame_t frame_get(void)
+{
+	if (!idle.first && !refill_idle())
+		return NO_FRAME;
+	return pop(&idle);
+}
+
+frame_t frame_get_zeroed(void)
+{
+	frame_t f = frame_get();
+
+	if (f != NO_FRAME)
+		frame_zero(frame_address(f));
+	return f;
+}
+
+void frame_put(frame_t f)
+{
+	if (--frame_references[f])
+		return;
+	push(&idle, f);
+	if (idle.count > idle_most)
+		give_back_idle(MIN(idle.count, AEGIS_BATCH_MAX));
+}
+
+frame_t frame_get_bare(void)
+{
+	if (!bare.first && !refill_bare())
+		return NO_FRAME;
+	return pop(&bare);
+}
+
+void frame_put_bare(frame_t f)
+{
+	push(&bare, f);
+	if (bare.count > BARE_MOST)
+		give_back_bare(BARE_BATCH);
+}
+
+bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flags)
+{
+	while (count) {
+		uint32_t n = MIN(count, AEGIS_BATCH_MAX);
+
+		for (uint32_t i = 0; i < n; i++)
+			bindings[i] = (struct aegis_binding){va + i * FRAME_SIZE, BIND_ENTRY(first + i, flags)};
+		if (bind_shared(bindings, n) != n)
+			return false;
+		va += n * FRAME_SIZE;
+		first += n;
+		count -= n;
+	}
+	return true;
+}
+
+bool frame_adopt(frame_t first, uint32_t count)
+{
+	if (!frame_bind_shared((uintptr_t)frame_address(first), first, count, BIND_READ | BIND_WRITE))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		frame_references[first + i] = 1;
+	return true;
+}
+
+void frames_trim(void)
+{
+	while (idle.count)
+		give_back_idle(MIN(idle.count, AEGIS_BATCH_MAX));
+	while (bare.count)
+		give_back_bare(MIN(bare.count, BARE_BATCH));
+}
+
+struct frame_counts frame_counts(void)
+{
+	return (struct frame_counts){machine_info->frames_total, machine_info->frames_free, idle.count + bare.count};
+}

@@ -1,0 +1,184 @@
+/* Reading, writing and positions in open files. Called from the table of calls. */
+#include <exos/linux/files.h>
+
+int64_t linux_read(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+
+	if (!f || !linux_readable(f))
+		return -EBADF;
+	if (!f->ops->read)
+		return -EINVAL;
+	return f->ops->read(f, ADDRESS(void, A1(r)), MIN(A2(r), IO_MAX), &f->offset);
+}
+
+int64_t linux_write(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+
+	if (!f || !linux_writable(f))
+		return -EBADF;
+	if (!f->ops->write)
+		return -EINVAL;
+	return f->ops->write(f, ADDRESS(const void, A1(r)), MIN(A2(r), IO_MAX), &f->offset);
+}
+
+int64_t linux_pread64(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+	uint64_t offset = A3(r);
+
+	if (!f || !linux_readable(f))
+		return -EBADF;
+	if (!f->seekable)
+		return -ESPIPE;
+	if (!f->ops->read || (int64_t)offset < 0)
+		return -EINVAL;
+	return f->ops->read(f, ADDRESS(void, A1(r)), MIN(A2(r), IO_MAX), &offset);
+}
+
+int64_t linux_pwrite64(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+	uint64_t offset = A3(r);
+
+	if (!f || !linux_writable(f))
+		return -EBADF;
+	if (!f->seekable)
+		return -ESPIPE;
+	if (!f->ops->write || (int64_t)offset < 0)
+		return -EINVAL;
+	/* Linux appends even here; a program that runs on it may rely on that, whatever POSIX says. */
+	if (f->flags & OPEN_APPEND)
+		offset = f->inode->size;
+	return f->ops->write(f, ADDRESS(const void, A1(r)), MIN(A2(r), IO_MAX), &offset);
+}
+
+enum { SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE };
+
+/* The first page from `offset` on that is there (or is not), as a position not past the end of the file. */
+static int64_t seek_page(struct inode *i, uint64_t offset, bool there)
+{
+	if (offset >= i->size)
+		return -ENXIO;
+	if (!i->ops->page)
+		return there ? (int64_t)offset : (int64_t)i->size;
+	while (offset < i->size && (i->ops->page(i, offset / FRAME_SIZE, false) != NO_FRAME) != there)
+		offset = ROUND_DOWN(offset, FRAME_SIZE) + FRAME_SIZE;
+	if (offset >= i->size)
+		return there ? -ENXIO : (int64_t)i->size;
+	return (int64_t)offset;
+}
+
+int64_t linux_lseek(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+	int64_t offset = (int64_t)A1(r), base = 0;
+
+	if (!f || (f->flags & OPEN_PATH))
+		return -EBADF;
+	if (!f->seekable)
+		return -ESPIPE;
+	switch (A2(r)) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
+		base = (int64_t)f->offset;
+		break;
+	case SEEK_END:
+		base = (int64_t)f->inode->size;
+		break;
+	case SEEK_DATA:
+	case SEEK_HOLE:
+		if (offset < 0)
+			return -ENXIO;
+		offset = seek_page(f->inode, (uint64_t)offset, A2(r) == SEEK_DATA);
+		if (offset < 0)
+			return offset;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (__builtin_add_overflow(base, offset, &offset))
+		return -EOVERFLOW;
+	if (offset < 0)
+		return -EINVAL;
+	f->offset = (uint64_t)offset;
+	return offset;
+}
+
+/* Files in memory have no other place to be written to: they are as safe as they will ever be. */
+int64_t linux_fsync(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+
+	if (!f || (f->flags & OPEN_PATH))
+		return -EBADF;
+	return (f->inode->mode & TYPE_MASK) == TYPE_FILE || (f->inode->mode & TYPE_MASK) == TYPE_DIR ? 0 : -EINVAL;
+}
+
+int64_t linux_fdatasync(struct regs *r) { return linux_fsync(r); }
+
+int64_t linux_syncfs(struct regs *r) { return linux_file(A0(r)) ? 0 : -EBADF; }
+
+int64_t linux_sync(struct regs *r)
+{
+	(void)r;
+	return 0;
+}
+
+int64_t linux_ftruncate(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+
+	if (!f)
+		return -EBADF;
+	if (!linux_writable(f) || (int64_t)A1(r) < 0)
+		return -EINVAL;
+	return inode_truncate(f->inode, A1(r));
+}
+
+/* Advice on the use of pages that are in memory anyway. */
+int64_t linux_fadvise64(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+
+	if (!f)
+		return -EBADF;
+	if (!f->seekable)
+		return -ESPIPE;
+	return A3(r) <= 5 ? 0 : -EINVAL;
+}
+
+enum { FALLOCATE_KEEP_SIZE = 1 };
+
+int64_t linux_fallocate(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+	uint64_t mode = A1(r), start = A2(r), length = A3(r), end, size;
+	struct inode *i;
+	int err = 0;
+
+	if (!f || !linux_writable(f))
+		return -EBADF;
+	i = f->inode;
+	if ((int64_t)start < 0 || (int64_t)length <= 0)
+		return -EINVAL;
+	if (mode & ~(uint64_t)FALLOCATE_KEEP_SIZE)
+		return -EOPNOTSUPP;
+	if ((i->mode & TYPE_MASK) != TYPE_FILE)
+		return (i->mode & TYPE_MASK) == TYPE_FIFO ? -ESPIPE : -ENODEV;
+	if (__builtin_add_overflow(start, length, &end) || end > INT64_MAX)
+		return -EFBIG;
+	/* Extended first, so that shrinking takes back whatever was brought in when memory does not suffice for all. */
+	size = i->size;
+	if (end > size)
+		err = inode_truncate(i, end);
+	for (uint64_t page = start / FRAME_SIZE; !err && page * FRAME_SIZE < end; page++)
+		err = i->ops->page(i, page, true) == NO_FRAME ? -ENOSPC : 0;
+	if (err && end > size && i->size > size)
+		inode_truncate(i, size);
+	else if (!err && (mode & FALLOCATE_KEEP_SIZE))
+		i->size = size;
+	return err;
+}

@@ -1,0 +1,117 @@
+/* Blocking on the kernel's sleep, waking by its notify.
+ *
+ * No wake-up is lost: from before the last look at `woken` until after the sleep, upcalls are disabled, so that a notification in between
+ * stays pending and the kernel's sleep returns at once (include/aegis/upcall.h). Nothing in that stretch may fault: it touches the self page, the
+ * library stack and the window only. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/events.h>
+#include <exos/lock.h>
+#include <exos/proc/proc.h>
+#include <exos/sched/wait.h>
+#include <exos/self.h>
+#include <exos/x86_64/entry.h>
+
+static struct waiter keeper_waiter; /* wait_on's in the keeper, which is no process */
+
+void wait_add(struct wait_queue *q, struct waiter *w)
+{
+	w->env = self->env;
+	w->woken = false;
+	list_append(&q->waiters, &w->link);
+}
+
+void wait_remove(struct waiter *w)
+{
+	if (!w->woken)
+		list_remove(&w->link);
+}
+
+static bool any_woken(const struct waiter *w, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (__atomic_load_n(&w[i].woken, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
+}
+
+static int sleep_disabled(const struct waiter *w, size_t n, uint64_t deadline)
+{
+	for (;;) {
+		if (any_woken(w, n))
+			return 0;
+		if (self->proc ? signal_deliverable(self->proc) : self->events != 0)
+			return -EINTR;
+		if (deadline && ticks_now() >= deadline)
+			return -ETIMEDOUT;
+		exos_sleep(~0ul, deadline, 0);
+		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) &
+				~(EVENT_SLICE_END | EVENT_WAKE | EVENT_SIGNAL | EVENT_ALARM);
+	}
+}
+
+int wait_sleep(struct waiter *w, size_t n, uint64_t deadline)
+{
+	struct proc *p = self->proc;
+	uint32_t depth;
+	int result;
+
+	if (p) {
+		p->sleeping = true;
+		proc_account_stop(p);
+	}
+	self->upcall.disabled = 1;
+	depth = domain_unlock_all();
+	result = sleep_disabled(w, n, deadline);
+	self->upcall.disabled = 0;
+	domain_relock(depth);
+	if (p) {
+		p->sleeping = false;
+		proc_account_start(p);
+	}
+	return result;
+}
+
+int wait_on(struct wait_queue *q, uint64_t deadline)
+{
+	struct waiter *w = self->proc ? &self->proc->waiter : &keeper_waiter;
+	int result;
+
+	wait_add(q, w);
+	result = wait_sleep(w, 1, deadline);
+	wait_remove(w);
+	return result;
+}
+
+static void wake(struct waiter *w)
+{
+	list_remove(&w->link);
+	__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+	if (w->env != self->env)
+		aegis_notify(w->env, EVENT_WAKE); /* fails only if that environment was stopped */
+}
+
+void wake_one(struct wait_queue *q)
+{
+	if (!list_empty(&q->waiters))
+		wake(CONTAINER_OF(q->waiters.next, struct waiter, link));
+}
+
+void wake_all(struct wait_queue *q)
+{
+	LIST_FOR_EACH_SAFE(l, following, &q->waiters)
+		wake(CONTAINER_OF(l, struct waiter, link));
+}
+
+void wake_proc(struct proc *p)
+{
+	if (p->env && p->env != self->env)
+		aegis_notify(p->env, EVENT_SIGNAL);
+}
+
+void sched_yield_slice(void)
+{
+	uint32_t depth = domain_unlock_all();
+
+	exos_yield(0);
+	domain_relock(depth);
+}

@@ -1,0 +1,292 @@
+/* The domain's beginning, from top to bottom, and its keeper.
+ *
+ * start_domain runs on the image's start stack in the first environment, with nothing bound but what the kernel bound; keeper_main runs
+ * on that environment's own library stack, as everything does afterwards. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/events.h>
+#include <exos/file/file.h>
+#include <exos/frames.h>
+#include <exos/heap.h>
+#include <exos/lock.h>
+#include <exos/proc/proc.h>
+#include <exos/random.h>
+#include <exos/self.h>
+#include <exos/start.h>
+#include <exos/start_file.h>
+#include <exos/tty/console.h>
+#include <exos/tty/tty.h>
+#include <exos/x86_64/entry.h>
+
+#define MACHINE_FAILED 125
+
+const struct aegis_info *machine_info;
+const struct aegis_frame_info *frame_table;
+const struct aegis_env_info *env_table;
+frame_t domain_shared_table;
+int first_process;
+
+/* All written once, here, before there is a second environment. */
+static const struct aegis_boot *boot;
+static struct start_file start_file;
+static uint8_t *archive;
+static size_t archive_length;
+
+static int ended_status = -1; /* of the first process, as an exit status; domain lock */
+
+void panic(const char *text, ...)
+{
+	char line[256];
+	va_list arguments;
+	int n;
+
+	va_start(arguments, text);
+	n = format(line, sizeof(line), "panic: ");
+	format_va(line + n, sizeof(line) - (size_t)n, text, arguments);
+	va_end(arguments);
+	log_line("%s", line);
+	start_machine_off(MACHINE_FAILED);
+}
+
+void start_machine_off(int status)
+{
+	aegis_machine_off(&boot->devices[DEVICE_MACHINE], (uint32_t)status);
+	for (;;)
+		exos_yield(0); /* the keeper's capability is not refused */
+}
+
+/* Before there is memory management: one frame, straight from the kernel. */
+static frame_t early_frame(void)
+{
+	frame_t f = FRAME_ANY;
+
+	if (aegis_frame_alloc(&f, 1) != 1)
+		start_machine_off(MACHINE_FAILED);
+	return f;
+}
+
+static void early_bind(uint64_t va, uint64_t entry)
+{
+	struct aegis_binding b = { va, entry };
+
+	if (aegis_bind(0, &b, 1, NULL) != 1)
+		start_machine_off(MACHINE_FAILED);
+}
+
+static void early_table(uint64_t va, uint32_t level)
+{
+	uint64_t span = FRAME_SIZE << 9 * level;
+
+	early_bind(ROUND_DOWN(va, span), BIND_ENTRY(early_frame(), BIND_READ | BIND_LEVEL(level)));
+}
+
+/* This environment gets what every environment has at its place: self page and library stack. */
+static void bind_private_region(void)
+{
+	for (uint32_t level = 3; level > 0; level--)
+		early_table(SELF_VA, level);
+	early_bind(SELF_VA, BIND_ENTRY(boot->upcall, BIND_READ | BIND_WRITE));
+	for (uint64_t va = LIBRARY_STACK_BOTTOM; va < LIBRARY_STACK_TOP; va += FRAME_SIZE)
+		early_bind(va, BIND_ENTRY(early_frame(), BIND_READ | BIND_WRITE));
+	self->env = boot->env;
+}
+
+/* The table of the shared slot is one that the kernel made for the image: the only one of its level so far. The frame table is not bound yet, so its
+ * entries are looked at through a page bound for that. */
+static void find_shared_table(void)
+{
+	early_table(EXOS_TABLES_VA, 2);
+	early_table(EXOS_TABLES_VA, 1);
+	for (uint32_t i = 0; i < machine_info->frame_table.count && !domain_shared_table; i++) {
+		const struct aegis_frame_info *page = (const void *)EXOS_TABLES_VA;
+
+		early_bind(EXOS_TABLES_VA, BIND_ENTRY(machine_info->frame_table.first + i, BIND_READ));
+		for (uint32_t j = 0; j < FRAME_SIZE / sizeof(*page) && !domain_shared_table; j++)
+			if (page[j].state == FRAME_TABLE3 && page[j].owner == boot->env)
+				domain_shared_table = (frame_t)(i * (FRAME_SIZE / sizeof(*page)) + j);
+	}
+}
+
+static void set_entries(void)
+{
+	struct aegis_entries entries = {
+		.exception = (uint64_t)exos_entry_upcall,
+		.event = (uint64_t)exos_entry_upcall,
+		.foreign = (uint64_t)exos_entry_foreign,
+	};
+
+	aegis_env_entries(&entries);
+}
+
+static void bind_exposed_tables(void)
+{
+	const struct aegis_info *info = machine_info;
+	uint64_t va = EXOS_TABLES_VA;
+
+	if (!frame_bind_shared(va, info->frame_table.first, info->frame_table.count, BIND_READ) ||
+		!frame_bind_shared(va + info->frame_table.count * FRAME_SIZE, info->env_table.first, info->env_table.count, BIND_READ))
+		panic("not enough memory for page tables");
+	frame_table = (const void *)va;
+	env_table = (const void *)(va + info->frame_table.count * FRAME_SIZE);
+}
+
+void start_domain(const struct aegis_boot *from);
+void start_domain(const struct aegis_boot *from)
+{
+	boot = from;
+	machine_info = (const void *)(AEGIS_START_VA + 2 * FRAME_SIZE);
+	aegis_device_bind(&boot->devices[DEVICE_CONSOLE0], 0);
+	aegis_device_bind(&boot->devices[DEVICE_CONSOLE1], 0);
+	bind_private_region();
+	find_shared_table();
+	set_entries();
+}
+
+/* The archive begins on the page after the image, whose file ends with its section headers. */
+static void find_archive(void)
+{
+	const struct {
+		uint8_t before[40];
+		uint64_t sections;
+		uint8_t between[10];
+		uint16_t section_size, section_count;
+	} *image = (const void *)boot->module_va;
+	uint64_t at = ROUND_UP(image->sections + (uint64_t)image->section_size * image->section_count, FRAME_SIZE);
+
+	if (at >= boot->module_bytes)
+		panic("no archive follows the library in the boot module");
+	archive = (uint8_t *)boot->module_va + at;
+	archive_length = boot->module_bytes - at;
+}
+
+static void give_back_archive(void)
+{
+	struct aegis_binding broken[AEGIS_BATCH_MAX];
+	frame_t frames[AEGIS_BATCH_MAX];
+	uint64_t va = (uint64_t)archive, end = boot->module_va + (uint64_t)boot->module_frames * FRAME_SIZE;
+
+	while (va < end) {
+		uint64_t n = 0;
+
+		for (; n < AEGIS_BATCH_MAX && va < end; n++, va += FRAME_SIZE) {
+			broken[n] = (struct aegis_binding){ va, 0 };
+			frames[n] = boot->module_first + (frame_t)((va - boot->module_va) / FRAME_SIZE);
+		}
+		if (aegis_bind(0, broken, n, NULL) != (int64_t)n || aegis_frame_free(frames, n) != (int64_t)n)
+			panic("the archive's frames cannot be given back");
+	}
+}
+
+static void fill_root(void)
+{
+	char *bytes;
+	size_t length;
+	int error;
+
+	find_archive();
+	if (cpio_find(archive, archive_length, START_FILE, (const uint8_t **)&bytes, &length))
+		panic("the archive does not begin with " START_FILE);
+	error = start_file_parse(&start_file, bytes, length);
+	if (error == -E2BIG)
+		panic("more than %d arguments or environment variables", START_STRINGS);
+	if (error)
+		panic(START_FILE " is damaged");
+	error = cpio_unpack(archive, archive_length);
+	if (error == -ENOSPC || error == -ENOMEM)
+		panic("not enough memory to unpack the root file system; give the machine more (--mem)");
+	if (error)
+		panic("the root file system's archive is damaged");
+}
+
+static void start_first_process(void)
+{
+	struct proc *p;
+	int error = proc_spawn(start_file.argv[0], start_file.argv, start_file.envp, start_file.cwd, &p);
+
+	if (error) {
+		log_line("%s cannot be started: error %d", start_file.argv[0], -error);
+		ended_status = error == -ENOENT ? 127 : 126;
+		return;
+	}
+	first_process = p->pid;
+	p->files = file_table_new();
+	for (int i = 0; p->files && i < 3; i++) {
+		struct file *f = tty_standard(i);
+
+		if (f)
+			file_install_at(p->files, f, i, false);
+	}
+	if (!p->files)
+		panic("not enough memory for the first process");
+	if (console_tty)
+		tty_make_controlling(console_tty, p);
+}
+
+void start_program_ended(int exit_status)
+{
+	ended_status = exit_status & 127 ? 128 + (exit_status & 127) : exit_status >> 8 & 255;
+	wake_proc(proc_keeper);
+}
+
+static void start_services(void)
+{
+	if (!frames_start(machine_info))
+		panic("not enough memory for the library; give the machine more (--mem)");
+	bind_exposed_tables();
+	random_seed(boot->seed, sizeof(boot->seed));
+	proc_start();
+	time_start(machine_info->boot_seconds);
+	link_start(machine_info->consoles < 2);
+	if (file_systems_start())
+		panic("not enough memory for the root file system; give the machine more (--mem)");
+	fill_root();
+	if (start_file.epoch)
+		time_set_calendar(start_file.epoch * 1000000000ul);
+	if (tty_start(start_file.terminal, start_file.rows, start_file.columns))
+		panic("not enough memory for the terminal");
+	start_first_process();
+	give_back_archive();
+}
+
+static void end_machine(void)
+{
+	uint8_t status = (uint8_t)ended_status;
+
+	link_send(LINK_EXIT, &status, 1);
+	start_machine_off(status);
+}
+
+/* Sleeps until there is an event, or an alarm is due. */
+static uint64_t keeper_wait(void)
+{
+	uint64_t bits;
+
+	self->upcall.disabled = 1; /* as in sched/wait.c: nothing is lost between the look and the sleep */
+	bits = self->events | __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
+	if (!(bits & ~(uint64_t)EVENT_SLICE_END)) {
+		exos_sleep(~0ul, proc_next_alarm(), 0);
+		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
+	}
+	self->events = 0;
+	self->upcall.disabled = 0;
+	return bits;
+}
+
+_Noreturn void keeper_main(void);
+void keeper_main(void)
+{
+	domain_lock();
+	start_services();
+	for (;;) {
+		uint64_t bits;
+
+		if (ended_status >= 0)
+			end_machine();
+		domain_unlock();
+		bits = keeper_wait();
+		domain_lock();
+		if (bits & EVENT_CONSOLE)
+			link_receive();
+		proc_reap();
+		proc_check_alarms();
+	}
+}

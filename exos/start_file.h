@@ -1,0 +1,18 @@
+/* What ./exo asks for: the start file, the first member of the initial archive. */
+#pragma once
+
+#include <exos/base.h>
+
+#define START_FILE ".exos/start"
+#define START_STRINGS 2047 /* arguments, and as many environment variables */
+
+struct start_file {
+	char *argv[START_STRINGS + 1], *envp[START_STRINGS + 1]; /* point into the file's bytes; null at the end */
+	const char *cwd;
+	bool terminal[3];
+	uint16_t rows, columns;
+	uint64_t epoch; /* seconds; 0: the machine's clock is right */
+};
+
+/* Parses NUL-terminated records `key=value`. The bytes must stay. 0, -EINVAL (no such file, or not terminated) or -E2BIG. */
+int start_file_parse(struct start_file *to, char *bytes, size_t length);

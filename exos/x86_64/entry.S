@@ -1,0 +1,139 @@
+/* Where the kernel enters ExOS in each environment, and how ExOS goes back to what was interrupted.
+ *
+ * The library's stack nests: an upcall that interrupts the program starts at its top, one that interrupts the library itself goes on below
+ * what it interrupted. Interrupted state is copied to this stack before anything else can happen, and from there iretq resumes it
+ * without the kernel (include/aegis/upcall.h: the rule). */
+#include <exos/x86_64/offsets.h>
+
+#define SELF 0x7efffffff000
+#define STACK_TOP 0x7efffffee000
+#define STACK_SIZE 0x4000
+#define USER_CS 0x2b
+#define USER_SS 0x23
+#define CAUSE_FOREIGN 512
+
+	.text
+
+	.macro push_registers rcx_from, r11_from
+	push %rdi
+	push %rsi
+	push %rdx
+	push \rcx_from
+	push %rax
+	push %r8
+	push %r9
+	push %r10
+	push \r11_from
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	.endm
+
+/* A foreign system call. In: all registers the program's, but rcx (free; the program sees its own rip there afterwards, as the syscall instruction
+ * leaves it) and r11 (its flags). Calls void exos_foreign(struct regs *). */
+	.align 16
+	.globl exos_entry_foreign
+exos_entry_foreign:
+	movabs $SELF, %rcx
+	mov %rsp, SELF_SCRATCH(%rcx)
+	movabs $STACK_TOP, %rsp
+	push $USER_SS
+	push SELF_SCRATCH(%rcx)
+	push SELF_FOREIGN_RFLAGS(%rcx)
+	push $USER_CS
+	push SELF_FOREIGN_RIP(%rcx)
+	push %rax /* error: the number, for a restart */
+	push $0
+	push $CAUSE_FOREIGN
+	push_registers SELF_FOREIGN_RIP(%rcx), %r11
+	cld
+	xor %ebp, %ebp
+	mov %rsp, %rdi
+	call exos_foreign
+
+/* rsp: struct regs. */
+	.globl exos_resume_regs
+exos_resume_regs:
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	pop %r11
+	pop %r10
+	pop %r9
+	pop %r8
+	pop %rax
+	pop %rcx
+	pop %rdx
+	pop %rsi
+	pop %rdi
+	add $24, %rsp
+	iretq
+
+/* An exception or event. In: `disabled` is 1; rcx, r11 and the interrupted state are in the upcall page; all other registers, rsp too, the
+ * interrupted code's. Calls void exos_upcall(struct regs *) with upcalls enabled again. */
+	.align 16
+	.globl exos_entry_upcall
+exos_entry_upcall:
+	movabs $SELF, %rcx
+	movabs $STACK_TOP, %r11
+	sub %rsp, %r11
+	cmp $STACK_SIZE, %r11
+	jb 1f
+	movabs $STACK_TOP, %rsp
+1:	push SELF_FRAME_SS(%rcx)
+	push SELF_FRAME_RSP(%rcx)
+	push SELF_FRAME_RFLAGS(%rcx)
+	push SELF_FRAME_CS(%rcx)
+	push SELF_FRAME_RIP(%rcx)
+	push SELF_FRAME_ERROR(%rcx)
+	push SELF_FRAME_ADDRESS(%rcx)
+	push SELF_FRAME_CAUSE(%rcx)
+	push_registers SELF_FRAME_RCX(%rcx), SELF_FRAME_R11(%rcx)
+	movl $0, SELF_DISABLED(%rcx)
+	cld
+	mov %rsp, %rdi
+	call exos_upcall
+	jmp exos_resume_regs
+
+/* void exos_go(const struct regs *) */
+	.globl exos_go
+exos_go:
+	mov %rdi, %rsp
+	jmp exos_resume_regs
+
+/* A fresh environment: rsp is a struct regs; vector state and bases are in self. */
+	.globl exos_start_environment
+exos_start_environment:
+	movabs $SELF, %rbx
+	mov $-1, %eax
+	mov $-1, %edx
+	xrstor64 SELF_XSAVE(%rbx)
+	mov SELF_SCRATCH(%rbx), %rax
+	wrfsbase %rax
+	mov SELF_SCRATCH+8(%rbx), %rax
+	wrgsbase %rax
+	jmp exos_resume_regs
+
+/* The very first instruction of ExOS: in the first environment, rdi is the boot page. The stack is one of .bss until the private region is bound. */
+	.globl exos_start
+exos_start:
+	lea start_stack_top(%rip), %rsp
+	xor %ebp, %ebp
+	call start_domain
+	/* the keeper's own library stack from here on */
+	movabs $STACK_TOP, %rsp
+	call keeper_main
+
+	.section .bss
+	.align 16
+start_stack:
+	.skip 16384
+start_stack_top:
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,106 @@
+/* Giving the CPU away, with everything saved that the kernel leaves to the library: callee-saved registers and bases on the stack, vector
+ * registers in self->xsave (they are the program's throughout, so an upcall that does the same in between stores the same). */
+#include <exos/x86_64/offsets.h>
+
+#define SELF 0x7efffffff000
+#define CALL_YIELD 0x80000009
+#define CALL_SLEEP 0x8000000a
+
+	.text
+
+/* in: edi and on, the call's arguments. out: rax its result. */
+	.macro switching call
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	rdfsbase %rax
+	push %rax
+	rdgsbase %rax
+	push %rax
+	movabs $SELF, %rcx
+	mov %rdx, %r8
+	mov $-1, %eax
+	mov $-1, %edx
+	xsave64 SELF_XSAVE(%rcx)
+	mov %r8, %rdx
+	mov $\call, %eax
+	syscall
+	mov %rax, %r8
+	movabs $SELF, %rcx
+	mov $-1, %eax
+	mov $-1, %edx
+	xrstor64 SELF_XSAVE(%rcx)
+	pop %rax
+	wrgsbase %rax
+	pop %rax
+	wrfsbase %rax
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	mov %r8, %rax
+	ret
+	.endm
+
+/* int64_t exos_yield(env_id to) */
+	.align 16
+	.globl exos_yield
+exos_yield:
+	switching CALL_YIELD
+
+/* int64_t exos_sleep(uint64_t events, uint64_t deadline, env_id to) */
+	.align 16
+	.globl exos_sleep
+exos_sleep:
+	switching CALL_SLEEP
+
+/* void exos_fpu_save(void *area) */
+	.globl exos_fpu_save
+exos_fpu_save:
+	mov $-1, %eax
+	mov $-1, %edx
+	xsave64 (%rdi)
+	ret
+
+/* void exos_fpu_restore(const void *area) */
+	.globl exos_fpu_restore
+exos_fpu_restore:
+	mov $-1, %eax
+	mov $-1, %edx
+	xrstor64 (%rdi)
+	ret
+
+/* void exos_fpu_reset(void): from an area whose header says that every component is in its initial state. */
+	.globl exos_fpu_reset
+exos_fpu_reset:
+	lea fresh_vectors(%rip), %rdi
+	jmp exos_fpu_restore
+
+/* uint64_t exos_fs_base(void), void exos_set_fs_base(uint64_t), and the same for GS */
+	.globl exos_fs_base, exos_set_fs_base, exos_gs_base, exos_set_gs_base
+exos_fs_base:
+	rdfsbase %rax
+	ret
+exos_set_fs_base:
+	wrfsbase %rdi
+	ret
+exos_gs_base:
+	rdgsbase %rax
+	ret
+exos_set_gs_base:
+	wrgsbase %rdi
+	ret
+
+	.section .rodata
+	.align 64
+fresh_vectors:
+	.skip 24
+	.long 0x1f80 /* MXCSR is loaded even when SSE is initial */
+	.skip 2816 - 28
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,89 @@
+# What every command of ./exo uses: messages, dependencies, building. Sourced, with $root and $build set.
+# shellcheck shell=bash disable=SC2154
+
+say() { printf 'exo: %s\n' "$*" >&2; }
+
+# The machine, or what is around it, failed: PROGRAM has not been run, or its status is not known.
+die() {
+	say "$@"
+	exit 125
+}
+
+# Which Debian packages a task needs: package, what proves that it is here, and what it is for. The proof is a command or a
+# path (a pattern may stand for versions), since asking dpkg would cost more than the whole start.
+dependencies_of() {
+	case $1 in
+	machine)
+		echo 'qemu-system-x86 qemu-system-x86_64 the virtual machine'
+		echo 'busybox-static /var/lib/dpkg/info/busybox-static.list the shell and the tools inside the machine'
+		dependencies_of build
+		;;
+	build)
+		echo 'gcc gcc the compiler'
+		echo 'libc6-dev /usr/include/x86_64-linux-gnu/gnu/stubs-64.h headers and libraries for the tools that run on this host'
+		echo 'binutils objdump assembler, linker and listings'
+		echo 'make make builds what has changed'
+		;;
+	linux)
+		echo 'linux-image-amd64 /boot/vmlinuz-*-amd64 the Linux kernel that is the baseline'
+		;;
+	test)
+		echo 'bash-static /bin/bash-static runs inside the machine in the tests'
+		echo 'musl-tools musl-gcc builds the static programs that run inside the machine'
+		echo 'libcmocka-dev /usr/include/cmocka.h unit tests on this host'
+		echo 'expect expect types at the terminal in the tests'
+		;;
+	bench)
+		echo 'musl-tools musl-gcc builds the static programs that are measured'
+		;;
+	debug)
+		echo 'gdb gdb the debugger'
+		;;
+	esac
+}
+
+present() {
+	case $1 in
+	/*) compgen -G "$1" >/dev/null ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+install_packages() {
+	local as_root=() log=$build/packages.log
+	if [ "$(id -u)" -ne 0 ]; then
+		command -v sudo >/dev/null || die "root is needed to install: apt-get install --no-install-recommends $*"
+		as_root=(sudo)
+	fi
+	command -v apt-get >/dev/null || die "there is no apt-get here (Debian 12 is expected); needed: $*"
+	local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@")
+	if ! "${install[@]}" </dev/null >"$log" 2>&1; then
+		say "fetching the list of packages (apt-get update)"
+		"${as_root[@]}" apt-get update </dev/null >>"$log" 2>&1 || die "apt-get update failed; see $log"
+		"${install[@]}" </dev/null >>"$log" 2>&1 || die "could not install: $*; see $log"
+	fi
+}
+
+# depend TASK...: installs what the tasks need and this host lacks. What was found once is not looked for again.
+depend() {
+	local task package proof why missing=()
+	for task in "$@"; do
+		[ ! -e "$build/have.$task" ] || continue
+		mkdir -p "$build" || die "cannot make $build"
+		missing=()
+		while read -r package proof why; do
+			present "$proof" && continue
+			say "installing the Debian package $package: $why"
+			missing+=("$package")
+		done < <(dependencies_of "$task")
+		[ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+		: >"$build/have.$task"
+	done
+}
+
+# build_targets TARGET...: makes them (names below build/), quietly. Whoever has built everything already says so by EXO_BUILT=1
+# for the commands that it starts, so that those start at once and do not build at the same time.
+build_targets() {
+	[ -z "${EXO_BUILT-}" ] || return 0
+	flock "$build/lock" make --no-print-directory -s -C "$root" "${@/#/build/}" </dev/null >&2 || die "the build failed"
+}

@@ -1,0 +1,104 @@
+# ./exo help [COMMAND]. Sourced.
+# shellcheck shell=bash
+
+help_main() {
+	case ${1-} in
+	run | linux | debug | test | bench | image) "help_$1" ;;
+	*) help_commands ;;
+	esac
+}
+
+help_commands() {
+	cat <<'END'
+Aegis is an exokernel, ExOS its library operating system: unmodified Linux programs run on them in a virtual machine.
+
+usage: ./exo COMMAND ...
+
+  run [OPTIONS] [--] [PROGRAM [ARGS...]]     boot Aegis and run PROGRAM (or a shell) on ExOS
+  linux [OPTIONS] [--] [PROGRAM [ARGS...]]   the same on Debian's Linux kernel: the baseline
+  debug [OPTIONS] [--] [PROGRAM [ARGS...]]   as run, stopped under gdb
+  test [NAME...]                             run all tests, or those named
+  bench [NAME...] [--json FILE]              measure ExOS and Linux side by side
+  image FORMAT FILE [OPTIONS]                a bootable image (not yet)
+  help [COMMAND]                             more about a command
+
+Try ./exo run, and type `ls`, `ps`, `exit 3`. Missing Debian packages are installed at first use.
+END
+}
+
+help_run() {
+	cat <<'END'
+usage: ./exo run [OPTIONS] [--] [PROGRAM [ARGS...]]
+
+Boots Aegis in a virtual machine and runs PROGRAM, an unmodified Linux executable, on ExOS. Without PROGRAM: an interactive shell.
+
+PROGRAM with a slash is a path of this host if it exists here (it is copied to the same path in the machine, with the interpreter and
+libraries that it needs), else a path in the machine. A bare name is looked up in the machine's PATH, then in this host's.
+
+  --file HOST[:GUEST]   put a file or folder of this host into the machine's root; without GUEST at the same path (one that
+                        is not absolute counts from the root, where PROGRAM starts)
+  --root DIR            use this folder as the root instead of BusyBox's
+  --env K=V             an environment variable of PROGRAM
+  --mem SIZE            memory of the machine (512M)
+  --timeout SECONDS     end the machine after that long
+  --icount              one guest instruction is one nanosecond: every run takes exactly the same (no KVM)
+  --machine NAME        microvm (starts fastest) or q35 (a whole PC)
+  --kvm, --tcg          how instructions run; else KVM where it is found to work
+  --module FILE         boot this environment instead of ExOS, for tests of the kernel; no PROGRAM
+  --keep                keep the image and print the emulator's command
+  --smp N, --disk IMAGE, --publish HOSTPORT:PORT    not yet
+
+Standard input, output and error are PROGRAM's. Messages of kernel and library go to standard error, each with a prefix.
+Exit status: PROGRAM's, 128+N if signal N ended it; 127 not found, 126 not executable, 124 --timeout, 125 the machine failed.
+END
+}
+
+help_linux() {
+	cat <<'END'
+usage: ./exo linux [OPTIONS] [--] [PROGRAM [ARGS...]]
+
+Runs PROGRAM on Debian's Linux kernel with the same root, program, emulator and options as `./exo run` (see ./exo help run), for
+comparison. The kernel is the newest /boot/vmlinuz-*-amd64.
+END
+}
+
+help_debug() {
+	cat <<'END'
+usage: ./exo debug [OPTIONS] [--] [PROGRAM [ARGS...]]
+
+As `./exo run` (see ./exo help run), with the machine stopped before its first instruction and gdb at this terminal, which knows the symbols
+of Aegis, ExOS and PROGRAM. Inside tmux the machine has this pane and gdb another; elsewhere PROGRAM gets no input and its
+output is shown at the end. Commands of our own: `help user-defined` in gdb.
+END
+}
+
+help_test() {
+	cat <<'END'
+usage: ./exo test [--list] [NAME...]
+
+Runs all tests, or those whose name begins with NAME: host, host/vm, kernel, exos/signals, linux/shell, ... The last line is
+`N passed, N failed`; the exit status is 1 if any failed. What each test said is left in build/test/.
+
+With EXO_ON=linux in the environment, the tests of ExOS (exos/, linux/) run on the baseline, to show that the tests are right.
+END
+}
+
+help_bench() {
+	cat <<'END'
+usage: ./exo bench [--fresh] [--list] [NAME...] [--json FILE]
+
+Measures all rows, or those whose name begins with NAME, on ExOS and on Linux in the same emulator, where the time-stamp counter
+counts guest instructions. Prints operation, unit, ExOS, Linux, ratio and the paper's figure; bench/README.md says what each row is.
+
+  --json FILE   write them as a list of {"row", "unit", "exos", "linux", "paper", "note"}
+  --fresh       measure Linux again, too (its figures never change, so they are kept in build/)
+END
+}
+
+help_image() {
+	cat <<'END'
+usage: ./exo image FORMAT FILE [OPTIONS]
+
+A bootable image (iso, qcow2, elf) to run elsewhere: not yet.
+END
+}

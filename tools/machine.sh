@@ -1,0 +1,262 @@
+# ./exo run, linux, debug: makes the root file system, finds PROGRAM, puts the machine together and runs it. Sourced.
+# shellcheck shell=bash disable=SC2154
+
+DEFAULT_PATH=/bin:/sbin:/usr/bin:/usr/sbin
+FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
+
+# The options, as machine_options leaves them.
+files=() guest_env=() program=() root_folder='' memory=512M icount='' timeout='' machine=microvm accelerator='' keep='' module=''
+
+# set_env K=V: the later of two values of one name counts.
+set_env() {
+	local i name=${1%%=*}
+	[[ $1 == ?*=* ]] || die "--env $1: K=V is expected"
+	for i in "${!guest_env[@]}"; do
+		[[ ${guest_env[i]} != "$name="* ]] || unset "guest_env[i]"
+	done
+	guest_env+=("$1")
+}
+
+machine_options() {
+	local option value
+	while [ $# -gt 0 ]; do
+		option=$1
+		shift
+		case $option in
+		--) break ;;
+		--icount) icount=1 ;;
+		--kvm | --tcg) accelerator=${option#--} ;;
+		--keep) keep=1 ;;
+		--file | --root | --disk | --publish | --env | --mem | --smp | --timeout | --machine | --module | \
+			--file=* | --root=* | --disk=* | --publish=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
+			--module=*)
+			if [[ $option == *=* ]]; then
+				value=${option#*=}
+			else
+				[ $# -gt 0 ] || die "$option: a value is missing"
+				value=$1
+				shift
+			fi
+			machine_option "${option%%=*}" "$value"
+			;;
+		-*) die "$option: no such option; ./exo help $command lists them" ;;
+		*)
+			set -- "$option" "$@"
+			break
+			;;
+		esac
+	done
+	program=("$@")
+}
+
+machine_option() {
+	case $1 in
+	--file) files+=("$2") ;;
+	--root)
+		[ -d "$2" ] || die "--root $2: no such folder"
+		root_folder=$2
+		;;
+	--env) set_env "$2" ;;
+	--mem)
+		[[ $2 =~ ^[1-9][0-9]*[KMGkmg]?$ ]] || die "--mem $2: a size such as 512M is expected"
+		memory=$2
+		;;
+	--smp) [ "$2" = 1 ] || die "--smp: not yet" ;;
+	--timeout)
+		[[ $2 =~ ^[0-9]+([.][0-9]+)?$ ]] || die "--timeout $2: a number of seconds is expected"
+		timeout=$2
+		;;
+	--machine)
+		[ "$2" = microvm ] || [ "$2" = q35 ] || die "--machine $2: microvm or q35 is expected"
+		machine=$2
+		;;
+	--module)
+		[ -r "$2" ] || die "--module $2: no such file"
+		module=$2
+		;;
+	*) die "$1: not yet" ;;
+	esac
+}
+
+# The root without --root: BusyBox, a link for each of its applets, and the few files and folders that programs expect.
+base_root() {
+	local base=$build/root.cpio applet operations
+	[ "$base" -nt "$busybox" ] && [ "$base" -nt "$build/pack" ] && [ "$base" -nt "$root/tools/machine.sh" ] && return
+	operations=(--file "$busybox:/bin/busybox")
+	while read -r applet; do
+		[ "$applet" = bin/busybox ] || operations+=(--link "$applet" /bin/busybox)
+	done < <("$busybox" --list-full)
+	root_skeleton
+	"$build/pack" "$base.new.$$" "${operations[@]}" || exit
+	mv "$base.new.$$" "$base"
+}
+
+root_skeleton() {
+	operations+=(--folder dev 0755 --folder proc 0555 --folder root 0700 --folder tmp 1777
+		--text etc/passwd $'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'
+		--text etc/group $'root:x:0:\nnogroup:x:65534:\n'
+		--text etc/hosts $'127.0.0.1 localhost\n')
+}
+
+# What the first process is to be: the records of .exos/start (tools/README.md), in front of all else in the archive.
+start_records() {
+	local argument terminals='' rows='' columns='' epoch=$EPOCHSECONDS descriptor
+	for argument in "${program[@]}"; do
+		operations+=(--start "argv=$argument")
+	done
+	for argument in "${guest_env[@]}"; do
+		operations+=(--start "env=$argument")
+	done
+	for descriptor in 0 1 2; do
+		if [ -t $descriptor ]; then
+			terminals+=1
+			read -r rows columns < <(stty size <&$descriptor 2>/dev/null)
+		else
+			terminals+=0
+		fi
+	done
+	[ -z "$icount" ] || epoch=$FIXED_TIME
+	operations+=(--start cwd=/ --start "tty=$terminals" --start "rows=${rows:-24}" --start "columns=${columns:-80}"
+		--start "epoch=$epoch")
+}
+
+# make_image FILE [PACK-OPERATION...]: the archive that the machine boots with.
+make_image() {
+	local image=$1 file operations=() shell=
+	shift
+	[ ${#program[@]} -gt 0 ] || { program=(/bin/sh) shell=1; }
+	start_records
+	[ -z "$shell" ] || operations+=(--start program-name=/bin/sh)
+	if [ -n "$root_folder" ]; then
+		operations+=(--tree "$root_folder")
+	else
+		operations+=(--archive "$build/root.cpio")
+	fi
+	for file in "${files[@]}"; do
+		operations+=(--file "$file")
+	done
+	if [ -n "$root_folder" ]; then
+		operations+=(--keep yes --file "$busybox:/bin/busybox" --link bin/sh /bin/busybox)
+		root_skeleton
+	fi
+	[ -n "$shell" ] || operations+=(--program "${program[0]}")
+	"$build/pack" "$image" "$@" "${operations[@]}" || exit
+}
+
+# Prints kvm or tcg. /dev/kvm may open where no guest runs, so the kernel is booted once, without anything to start: it must say so.
+find_accelerator() {
+	if [ -n "$icount" ]; then
+		echo tcg
+	elif [ -n "$accelerator" ]; then
+		echo "$accelerator"
+	elif ! [ -r /dev/kvm ] || ! [ -w /dev/kvm ]; then
+		echo tcg
+	else
+		[ -s "$build/accelerator" ] || probe_kvm
+		cat "$build/accelerator"
+	fi
+}
+
+probe_kvm() {
+	local said=
+	build_targets aegis
+	said=$(timeout 5 qemu-system-x86_64 -M microvm,isa-serial=off -accel kvm -cpu host -m 64M -nodefaults -no-user-config \
+		-display none -no-reboot -kernel "$build/aegis" -chardev stdio,id=console0 \
+		-device isa-serial,chardev=console0,iobase=0x3f8,irq=4 -device isa-debug-exit,iobase=0xf4,iosize=0x04 </dev/null 2>/dev/null)
+	if [ -n "$said" ]; then
+		echo kvm
+	else
+		echo tcg
+	fi >"$build/accelerator"
+}
+
+# machine_command KERNEL IMAGE: leaves the emulator's command in `emulator`. The two serial lines are joined to build/link, which
+# puts its own ends for @CONSOLE0@ (kernel log) and @CONSOLE1@ (exos/tty/link.h).
+machine_command() {
+	local accel
+	accel=$(find_accelerator) || exit
+	emulator=(qemu-system-x86_64)
+	case $machine in
+	microvm) emulator+=(-M "microvm,isa-serial=off") ;;
+	*) emulator+=(-M "$machine") ;;
+	esac
+	case $accel in
+	kvm) emulator+=(-accel kvm -cpu host) ;;
+	*) emulator+=(-accel tcg -cpu max) ;;
+	esac
+	[ -z "$icount" ] || emulator+=(-icount "shift=0,sleep=off" -rtc "base=2026-01-01T00:00:00,clock=vm")
+	emulator+=(-m "$memory" -nodefaults -no-user-config -display none -no-reboot
+		-chardev "@CONSOLE0@,id=console0" -device "isa-serial,chardev=console0,iobase=0x3f8,irq=4"
+		-chardev "@CONSOLE1@,id=console1" -device "isa-serial,chardev=console1,iobase=0x2f8,irq=3"
+		-device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$1" -initrd "$2")
+}
+
+# Everything up to the emulator's command: options, packages, builds, the work folder.
+machine_prepare() {
+	local targets=$1 tasks=$2
+	shift 2
+	busybox=/bin/busybox
+	guest_env=("PATH=$DEFAULT_PATH" HOME=/root "TERM=${TERM:-dumb}" USER=root SHELL=/bin/sh)
+	machine_options "$@"
+	[ ${#program[@]} -gt 0 ] || [ ! -t 0 ] || guest_env+=('PS1=exo:\w\$ ')
+	# shellcheck disable=SC2086 # lists of words
+	depend $tasks
+	# shellcheck disable=SC2086
+	build_targets $targets
+	base_root
+	work=$(mktemp -d "${TMPDIR:-/tmp}/exo.XXXXXX") || die "cannot make a folder for the image"
+	[ -n "$keep" ] || trap 'rm -rf "$work"' EXIT
+}
+
+machine_go() {
+	local link=("$build/link")
+	[ -z "$timeout" ] || link+=(--timeout "$timeout")
+	[ -z "$keep" ] || say "${emulator[*]}"
+	"${link[@]}" -- "${emulator[@]}"
+	exit
+}
+
+# A module of its own speaks plain text on the first serial line, and ends the machine with a status through isa-debug-exit.
+machine_module() {
+	local status
+	machine_command "$build/aegis" "$module"
+	emulator=("${emulator[@]/#@CONSOLE0@/stdio}")
+	timeout "${timeout:-0}" "${emulator[@]/#@CONSOLE1@/null}" </dev/null
+	status=$?
+	[ $((status & 1)) -eq 0 ] || exit $((status >> 1))
+	exit $((status == 124 ? 124 : 125))
+}
+
+machine_run() {
+	machine_prepare "aegis exos.elf pack link" machine "$@"
+	[ -z "$module" ] || machine_module
+	make_image "$work/image" --prefix "$build/exos.elf"
+	machine_command "$build/aegis" "$work/image"
+	machine_go
+}
+
+linux_kernel() {
+	local kernel newest=
+	for kernel in /boot/vmlinuz-*-amd64; do
+		[[ ! $kernel -nt $newest && -n $newest ]] || newest=$kernel
+	done
+	[ -r "$newest" ] || die "no readable Linux kernel in /boot"
+	echo "$newest"
+}
+
+machine_linux() {
+	local kernel
+	machine_prepare "linux-init pack link" "machine linux" "$@"
+	kernel=$(linux_kernel) || exit
+	files+=("$build/linux-init:/init")
+	make_image "$work/image"
+	machine_command "$kernel" "$work/image"
+	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off")
+	machine_go
+}
+
+machine_debug() {
+	# shellcheck source=tools/debug.sh
+	. "$root/tools/debug.sh"
+	debug_main "$@"
+}

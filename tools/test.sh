@@ -1,0 +1,155 @@
+# ./exo test: finds the tests, runs them side by side, adds up what they say. Sourced.
+#
+# A test is a command that prints TAP on standard output. What cannot be taken for a pass counts as one failure: points missing
+# from the plan, no plan, an exit status other than 0 with no failed point, running out of time.
+# shellcheck shell=bash disable=SC2154
+
+TEST_SECONDS=120 # for one test, on ExOS
+TEST_SECONDS_LINUX=600
+
+# The names of all tests: their paths below tests/ without suffix; a folder of host tests is one.
+test_names() {
+	local file
+	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh; do
+		[ -f "$file" ] && [ "$file" != "$root/tests/kernel/lib.c" ] || continue
+		file=${file#"$root/tests/"}
+		file=${file%/run.sh}
+		echo "${file%.*}"
+	done
+}
+
+# The targets to make before this test can run.
+test_target() {
+	case $1 in
+	kernel/* | exos/*) echo "tests/$1" ;;
+	esac
+}
+
+test_run() {
+	local system=${EXO_ON:-run} seconds=$TEST_SECONDS
+	[ "$system" = run ] || seconds=$TEST_SECONDS_LINUX
+	case $1 in
+	host/*) exec timeout "$seconds" "$root/tests/$1/run.sh" ;;
+	kernel/*) exec "$root/exo" run --timeout "$seconds" --module "$build/tests/$1" ;;
+	exos/*) exec "$root/exo" "$system" --timeout "$seconds" --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
+	linux/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
+	esac
+}
+
+# test_count FILE STATUS: prints how many points passed and failed in a test's output, then a line for each that failed.
+test_count() {
+	awk -v status="$2" '
+		{ sub(/\r$/, "") }
+		/^1\.\.[0-9]+/ { plan = substr($0, 4) + 0; planned = 1 }
+		/^ok / { passed++ }
+		/^not ok / { failed++; lines = lines notes $0 "\n" }
+		/^(ok|not ok) / { notes = "" }
+		/^#/ { notes = notes $0 "\n" }
+		function also(text) { failed++; lines = lines text "\n" }
+		END {
+			points = passed + failed
+			if (status == 124) also(notes "not ok - it ran out of time")
+			else if (!planned) also(notes "not ok - it ended early, with status " status)
+			else if (points != plan) also(notes "not ok - " points " of " plan " points were tried")
+			else if (status != 0 && !failed) also("not ok - its exit status was " status)
+			printf "%d %d\n%s", passed, failed, lines
+		}' "$1"
+}
+
+# Reports a test that has ended; adds to `passed` and `failed`.
+test_report() {
+	local name=$1 output=$results/${1//\//.} status seconds good bad line
+	read -r status seconds <"$output.status"
+	{
+		read -r good bad
+		passed=$((passed + good))
+		failed=$((failed + bad))
+		printf '%-24s %4d passed %3d failed %7.1f s\n' "$name" "$good" "$bad" "${seconds/,/.}"
+		while IFS= read -r line; do
+			printf '    %s\n' "$line"
+		done
+	} < <(test_count "$output.tap" "$status")
+	[ "$bad" -eq 0 ] || [ ! -s "$output.errors" ] || tail -n 20 "$output.errors" | sed 's/^/    | /'
+}
+
+# Runs one test in the background, its output, errors, status and time into files.
+test_start() {
+	local output=$results/${1//\//.} started=$EPOCHREALTIME
+	rm -f "$output.status"
+	(
+		(test_run "$1") >"$output.tap" 2>"$output.errors" </dev/null
+		status=$?
+		elapsed=$(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
+		echo "$status $elapsed" >"$output.status.new"
+		mv "$output.status.new" "$output.status"
+		cp "$output.status" "$output.took"
+	) &
+}
+
+# The names given, those first that took longest last time, so that none of them is left to run alone at the end.
+test_order() {
+	local name took
+	for name in "$@"; do
+		took=0
+		[ ! -f "$results/${name//\//.}.took" ] || read -r _ took <"$results/${name//\//.}.took"
+		echo "$took $name"
+	done | sort -rns | cut -d ' ' -f 2
+}
+
+test_main() {
+	local names=() chosen=() waiting=() running=() still=() targets=() name wanted list='' results=$build/test passed=0 failed=0 jobs
+	if [ "${1-}" = --list ]; then
+		list=1
+		shift
+	fi
+	mapfile -t names < <(test_names)
+	for name in "${names[@]}"; do
+		[ $# -gt 0 ] || chosen+=("$name")
+		for wanted in "$@"; do
+			[[ $name/ != "${wanted%/}/"* ]] || { chosen+=("$name"); break; }
+		done
+	done
+	[ ${#chosen[@]} -gt 0 ] || die "no such test: $*"
+	if [ -n "$list" ]; then
+		printf '%s\n' "${chosen[@]}"
+		exit 0
+	fi
+	depend machine test
+	[ -z "${EXO_ON-}" ] || depend linux
+	mkdir -p "$results"
+	for name in "${chosen[@]}"; do
+		targets+=("$(test_target "$name")")
+	done
+	# shellcheck disable=SC2046,SC2068 # a test without a target leaves an empty word, which must go
+	build_targets $(test_machine_targets) ${targets[@]}
+	export EXO_BUILT=1
+	jobs=$(nproc)
+	mapfile -t waiting < <(test_order "${chosen[@]}")
+	while [ ${#waiting[@]} -gt 0 ] || [ ${#running[@]} -gt 0 ]; do
+		while [ ${#waiting[@]} -gt 0 ] && [ ${#running[@]} -lt "$jobs" ]; do
+			test_start "${waiting[0]}"
+			running+=("${waiting[0]}")
+			waiting=("${waiting[@]:1}")
+		done
+		wait -n
+		still=()
+		for name in "${running[@]}"; do
+			if [ -f "$results/${name//\//.}.status" ]; then
+				test_report "$name"
+			else
+				still+=("$name")
+			fi
+		done
+		running=("${still[@]}")
+	done
+	echo "$passed passed, $failed failed"
+	exit $((failed > 0))
+}
+
+test_machine_targets() {
+	if [ "${EXO_ON-}" = linux ]; then
+		echo linux-init pack link
+	else
+		echo aegis exos.elf pack link
+	fi
+}
