@@ -2,6 +2,7 @@
 #include <exos/events.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
+#include <exos/proc/restartable.h>
 #include <exos/self.h>
 #include <exos/vm/vm.h>
 #include <exos/x86_64/entry.h>
@@ -97,6 +98,20 @@ static void exception(struct regs *regs)
 	domain_unlock();
 }
 
+/* What the program finds when it goes on after an upcall. */
+static void interrupted_take(struct regs *regs)
+{
+	bool signals = signal_deliverable(self->proc);
+
+	if (!signals && !(regs->cause == CAUSE_EVENT && self->proc->restartable_area))
+		return;
+	domain_lock();
+	restartable_interrupted(regs);
+	if (signals)
+		signal_deliver(regs, false);
+	domain_unlock();
+}
+
 void exos_upcall(struct regs *regs)
 {
 	if (regs->cause == VECTOR_PAGE_FAULT)
@@ -107,6 +122,6 @@ void exos_upcall(struct regs *regs)
 		return; /* whoever holds the lock takes the events when releasing it */
 	if (self->upcall.pending)
 		events_take();
-	if (self->proc && from_program(regs) && signal_deliverable(self->proc))
-		signals_take(regs, false);
+	if (self->proc && from_program(regs))
+		interrupted_take(regs);
 }

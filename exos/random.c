@@ -1,11 +1,12 @@
-/* Random bytes: ChaCha20 (RFC 8439) as a generator that overwrites its key with each use, so that what was given out cannot be computed back.
+/* Random bytes: ChaCha20 (RFC 8439) as a generator that overwrites its key with each use, so that what was given out
+ * cannot be computed back.
  *
  * Called by devices and personalities. As good as its seed: the processor's generator, where there is one, and the
  * time-stamp counter at every use. */
 #include <exos/random.h>
 #include <exos/sched/wait.h>
 
-#define KEY_WORDS 8
+#define KEY_WORDS   8
 #define BLOCK_WORDS 16
 #define BLOCK_BYTES (BLOCK_WORDS * sizeof(uint32_t))
 

@@ -1,8 +1,12 @@
 /* Secure bindings of memory: the check, once, and then an entry that the hardware uses without the kernel (paper 3.2, 5.4).
  *
  * Counting: `bindings` of a frame is the number of entries that name it. A frame that is a page table keeps in `next_free` (unused by
- * frames that are not free) how many entries it holds, and can cease to be one only when that is zero. Tables are therefore never
- * left behind with bindings in them, and a table given back is known to be all zero. */
+ * frames that are not free) how many entries it holds, and how many hold it as a table: it can be read as a page too, and that is no use of it.
+ * It ceases to be one with its last use, and loses that only when it holds nothing. Tables are therefore never left behind with bindings in them,
+ * and a table given back is known to be all zero.
+ *
+ * Translations that the CPU remembers: one address at a time, but for tables that have several uses. Those may be at several
+ * places of the same address space, and then all goes, once at the end of a call. Other address spaces lose theirs when they are switched to. */
 #include <kernel/bind.h>
 #include <kernel/call.h>
 #include <kernel/cap.h>
@@ -11,18 +15,26 @@
 
 #define LEVELS 4 /* a root, level 3 tables to level 1 tables */
 
-/* The table that holds va's entry of `level`; null: one is missing on the way. *frame is the table's own frame. */
-static uint64_t *find_table(const struct env *e, uint64_t va, uint32_t level, frame_t *frame)
+/* next_free of a table: 0 to 512 entries in the low bits, uses above them. */
+#define TABLE_USE 1024u
+static uint32_t table_entries(frame_t f) { return frame_table[f].next_free % TABLE_USE; }
+static uint32_t table_uses(frame_t f) { return frame_table[f].next_free / TABLE_USE; }
+
+/* The table that holds va's entry of `level`; null: one is missing on the way. *frame is the table's own frame; *shared: it, or one
+ * above it, has several uses. */
+static uint64_t *find_table(const struct env *e, uint64_t va, uint32_t level, frame_t *frame, bool *shared)
 {
 	uint64_t *table = physical(e->root);
 
 	*frame = e->root_frame;
+	*shared = false;
 	for (uint32_t l = LEVELS - 1; l > level; l--) {
 		uint64_t entry = table[table_index(va, l)];
 
 		if (!(entry & ENTRY_PRESENT))
 			return NULL;
 		*frame = entry_frame(entry);
+		*shared |= table_uses(*frame) > 1;
 		table = frame_pointer(*frame);
 	}
 	return table;
@@ -80,34 +92,40 @@ static void become_table(frame_t f, uint32_t level)
 	frame_table[f].next_free = 0;
 }
 
-/* One binding fewer. A table without any is an ordinary frame again, all zero. */
+/* One binding fewer. A table without a use is an ordinary frame again, all zero. */
 static void drop_binding(frame_t f, uint32_t level)
 {
-	if (--frame_table[f].bindings == 0 && level) {
+	frame_table[f].bindings--;
+	if (level && (frame_table[f].next_free -= TABLE_USE) == 0) {
 		frame_table[f].state = FRAME_OWNED;
 		frame_table[f].clean = 1;
 	}
 }
 
-static int64_t break_binding(uint64_t *slot, frame_t table, uint64_t va, uint32_t level)
+static int64_t break_binding(uint64_t *slot, frame_t table, uint32_t level)
 {
 	frame_t f = entry_frame(*slot);
 
 	if (!(*slot & ENTRY_PRESENT))
 		return 0;
-	if (level && frame_table[f].bindings == 1 && frame_table[f].next_free)
+	if (level && table_uses(f) == 1 && table_entries(f))
 		return -E_BUSY;
 	*slot = 0;
 	frame_table[table].next_free--;
 	drop_binding(f, level);
-	if (level)
-		write_cr3(read_cr3());
-	else
-		invalidate_page(va);
 	return 0;
 }
 
-int64_t bind_one(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap)
+/* What the CPU remembers of va, whose entry has changed, is forgotten; or *forget_all. */
+static void forget(uint64_t va, bool everywhere, bool *forget_all)
+{
+	if (everywhere)
+		*forget_all = true;
+	else
+		invalidate_page(va);
+}
+
+int64_t bind_one(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap, bool *forget_all)
 {
 	uint32_t level = (b->entry & BIND_LEVEL_MASK) / BIND_LEVEL(1);
 	uint64_t va = b->va, flags = b->entry & (FRAME_SIZE - 1);
@@ -115,19 +133,26 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	frame_t f = (frame_t)frame_number, table_frame;
 	uint64_t *table, *slot, old;
 	int64_t error;
+	bool shared;
 
 	if (va >= AEGIS_USER_TOP || va & ((FRAME_SIZE << 9 * level) - 1) || frame_number >= frame_count)
 		return -E_INVALID;
-	table = find_table(e, va, level, &table_frame);
+	table = find_table(e, va, level, &table_frame, &shared);
 	if (!table)
 		return -E_NOTABLE;
 	slot = &table[table_index(va, level)];
-	if (!(flags & BIND_READ))
-		return break_binding(slot, table_frame, va, level);
+	old = *slot;
+	if (!(flags & BIND_READ)) {
+		error = break_binding(slot, table_frame, level);
+		if (old != *slot)
+			forget(va, level || shared, forget_all);
+		return error;
+	}
 	error = level ? check_table(account, f, level) : check_page(account, f, flags, cap);
 	if (error)
 		return error;
-	old = *slot;
+	if (frame_table[f].bindings == UINT32_MAX || (level && table_uses(f) == UINT32_MAX / TABLE_USE))
+		return -E_BUSY; /* one more could not be counted */
 	if (level) {
 		if (old & ENTRY_PRESENT)
 			return entry_frame(old) == f ? 0 : -E_BUSY;
@@ -135,6 +160,7 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 			become_table(f, level);
 		*slot = (uint64_t)f << FRAME_SHIFT | ENTRY_TABLE;
 		frame_table[f].bindings++;
+		frame_table[f].next_free += TABLE_USE;
 		frame_table[table_frame].next_free++;
 		return 0;
 	}
@@ -143,7 +169,7 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	*slot = entry_make(f, flags);
 	if (old & ENTRY_PRESENT) {
 		drop_binding(entry_frame(old), 0);
-		invalidate_page(va);
+		forget(va, shared, forget_all);
 	} else {
 		frame_table[table_frame].next_free++;
 	}
@@ -156,7 +182,9 @@ int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, 
 	struct env *e = env_find((env_id)env);
 	struct aegis_binding bindings[AEGIS_BATCH_MAX];
 	struct aegis_cap cap;
-	int64_t error;
+	uint64_t done = 0;
+	int64_t error = 0;
+	bool forget_all = false;
 
 	(void)unused;
 	if (!e || e->state == ENV_STOPPED)
@@ -169,33 +197,30 @@ int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, 
 		return error;
 	if (capability && (error = cap_fetch(&cap, capability, CAP_FRAMES, 0)))
 		return error;
-	for (uint64_t i = 0; i < n; i++) {
-		error = bind_one(e, account, &bindings[i], capability ? &cap : NULL);
-		if (error)
-			return i ? (int64_t)i : error;
-	}
-	return (int64_t)n;
+	for (; done < n && !error; done += !error)
+		error = bind_one(e, account, &bindings[done], capability ? &cap : NULL, &forget_all);
+	if (forget_all)
+		write_cr3(read_cr3());
+	return done ? (int64_t)done : error;
 }
 
-/* Empties the table below `slot`, from its top end, stopping after one leaf table. True: it is empty. */
+/* Empties table f. False: *leaves more leaf tables were emptied, and something is left. */
 static bool empty_table(frame_t f, uint32_t level, uint32_t *leaves)
 {
 	uint64_t *table = frame_pointer(f);
 
-	for (uint32_t i = 512; i-- > 0 && frame_table[f].next_free;) {
+	for (uint32_t i = 512; i-- > 0 && table_entries(f);) {
 		frame_t below = entry_frame(table[i]);
 
 		if (!(table[i] & ENTRY_PRESENT))
 			continue;
-		if (level > 1 && frame_table[below].bindings == 1) {
-			if (*leaves == 0 || !empty_table(below, level - 1, leaves))
-				return false;
-		}
+		if (level > 1 && table_uses(below) == 1 && !(*leaves && empty_table(below, level - 1, leaves)))
+			return false;
 		table[i] = 0;
 		frame_table[f].next_free--;
 		drop_binding(below, level - 1);
 	}
-	if (level == 1)
+	if (*leaves) /* a table of tables whose every entry was shared counts as well: it was as much work */
 		--*leaves;
 	return true;
 }
@@ -205,12 +230,12 @@ bool bind_take_apart(struct env *e)
 	uint64_t *root = physical(e->root);
 	uint32_t leaves = 1; /* a leaf table a step keeps a call's time bounded */
 
-	for (uint32_t i = ROOT_USER_ENTRIES; i-- > 0 && frame_table[e->root_frame].next_free;) {
+	for (uint32_t i = ROOT_USER_ENTRIES; i-- > 0 && table_entries(e->root_frame);) {
 		frame_t f = entry_frame(root[i]);
 
 		if (!(root[i] & ENTRY_PRESENT))
 			continue;
-		if (frame_table[f].bindings == 1 && !(leaves && empty_table(f, 3, &leaves)))
+		if (table_uses(f) == 1 && !(leaves && empty_table(f, 3, &leaves)))
 			return false;
 		root[i] = 0;
 		frame_table[e->root_frame].next_free--;

@@ -39,9 +39,10 @@ static frame_t take_frame(struct env *account)
 static void bind_page(struct env *e, uint64_t va, frame_t f, uint64_t flags)
 {
 	struct aegis_binding page = { va, BIND_ENTRY(f, flags | BIND_READ) };
+	bool stale = false; /* never: e has not run */
 
 	for (;;) {
-		int64_t error = bind_one(e, e->account, &page, NULL);
+		int64_t error = bind_one(e, e->account, &page, NULL, &stale);
 		uint32_t level = 3;
 
 		if (error == 0)
@@ -52,7 +53,7 @@ static void bind_page(struct env *e, uint64_t va, frame_t f, uint64_t flags)
 			struct aegis_binding table = { va & ~((FRAME_SIZE << 9 * level) - 1), 0 };
 
 			table.entry = BIND_ENTRY(take_frame(e->account), BIND_READ | BIND_LEVEL(level));
-			error = bind_one(e, e->account, &table, NULL);
+			error = bind_one(e, e->account, &table, NULL, &stale);
 			if (error == 0)
 				break;
 			frame_release((frame_t)(table.entry >> FRAME_SHIFT));

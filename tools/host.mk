@@ -4,9 +4,9 @@ TOOL_FLAGS := -D_GNU_SOURCE -std=c11 -O2 -g $(WARNINGS) -I.
 $(BUILD)/pack: $(wildcard tools/pack/*.c) $(wildcard tools/pack/*.h)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^)
-$(BUILD)/link: tools/link.c exos/tty/link.h
+$(BUILD)/link: $(wildcard tools/link/*.c) $(wildcard tools/link/*.h) exos/tty/link.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $<
+	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^)
 $(BUILD)/linux-init: tools/linux-init.c exos/tty/link.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -static -o $@ $<

@@ -1,19 +1,34 @@
 /* Unpacking "newc" cpio archives into the root: how the files of a machine come into it. Called once, by start.c.
  *
- * The archive comes from outside: every number in it is checked against what is there before it is used. Later entries replace
- * earlier ones, so that archives can be laid one over the other. What would land in a file system that is laid over the root is left out. */
+ * The archive comes from outside: every number in it is checked against what is there before it is used. Later entries
+ * replace earlier ones, so that archives can be laid one over the other. What would land in a file system that is laid
+ * over the root is left out. */
 #include <exos/file/ramfs.h>
 #include <exos/file/walk.h>
 #include <exos/heap.h>
 
 #define HEADER_BYTES 110
 #define FIELD_DIGITS 8
-#define ALIGNMENT 4
-#define END_NAME "TRAILER!!!"
-#define NS 1000000000ul
+#define ALIGNMENT    4
+#define END_NAME     "TRAILER!!!"
+#define NS	     1000000000ul
 
-enum { FIELD_NUMBER, FIELD_MODE, FIELD_UID, FIELD_GID, FIELD_LINKS, FIELD_TIME, FIELD_SIZE, FIELD_DEV_MAJOR, FIELD_DEV_MINOR,
-	FIELD_MAJOR, FIELD_MINOR, FIELD_NAME_SIZE, FIELD_CHECK, FIELDS };
+enum {
+	FIELD_NUMBER,
+	FIELD_MODE,
+	FIELD_UID,
+	FIELD_GID,
+	FIELD_LINKS,
+	FIELD_TIME,
+	FIELD_SIZE,
+	FIELD_DEV_MAJOR,
+	FIELD_DEV_MINOR,
+	FIELD_MAJOR,
+	FIELD_MINOR,
+	FIELD_NAME_SIZE,
+	FIELD_CHECK,
+	FIELDS
+};
 _Static_assert(HEADER_BYTES == 6 + FIELDS * FIELD_DIGITS, "magic and fields");
 
 /* A file that has several names in an archive: they share a number, and the contents come with one of them. */
@@ -30,7 +45,7 @@ struct cpio {
 	struct cpio_link *links;
 	/* The entry at hand. */
 	uint32_t field[FIELDS];
-	const char *name;       /* terminated */
+	const char *name; /* terminated */
 	const uint8_t *data;
 };
 
@@ -122,7 +137,8 @@ static int remember_link(struct cpio *c, struct inode *i)
 
 	if (!l)
 		return -ENOMEM;
-	*l = (struct cpio_link){c->links, (uint64_t)c->field[FIELD_DEV_MAJOR] << 32 | c->field[FIELD_DEV_MINOR], c->field[FIELD_NUMBER], i};
+	*l = (struct cpio_link){c->links, (uint64_t)c->field[FIELD_DEV_MAJOR] << 32 | c->field[FIELD_DEV_MINOR],
+		c->field[FIELD_NUMBER], i};
 	inode_ref(i);
 	c->links = l;
 	return 0;
@@ -190,7 +206,7 @@ static int unpack_link(const struct cpio *c, struct walk *w)
 static int unpack_node(const struct cpio *c, struct walk *w)
 {
 	uint64_t device = (uint64_t)c->field[FIELD_MAJOR] << 8 | (c->field[FIELD_MINOR] & 0xff) |
-		(uint64_t)(c->field[FIELD_MINOR] & 0xfff00) << 12;
+			  (uint64_t)(c->field[FIELD_MINOR] & 0xfff00) << 12;
 	struct inode *i;
 	int err = w->at->ops->make(w->at, w->name, w->length, c->field[FIELD_MODE] & (TYPE_MASK | 07777), device, &i);
 
@@ -254,7 +270,8 @@ static int unpack_at(struct cpio *c, struct walk *w)
 	}
 }
 
-/* Goes to the directory of a name, making what is missing on the way: one directory a walk. 1: the way leads out of the root's file system. */
+/* Goes to the directory of a name, making what is missing on the way: one directory a walk. 1: the way leads out of the
+ * root's file system. */
 static int walk_making(struct walk *w, const char *name)
 {
 	for (;;) {

@@ -87,7 +87,7 @@ static const struct file_ops random_ops = {.read = random_read, .write = random_
 
 static const struct {
 	uint64_t number;
-	const struct file_ops *ops;                      /* or */
+	const struct file_ops *ops; /* or */
 	int (*open)(struct inode *inode, struct file *file);
 } devices[] = {
 	{DEVICE_NUMBER(1, 3), &null_ops, NULL},

@@ -4,7 +4,7 @@
 #include <exos/file/file.h>
 
 #define DEVICE_NUMBER(major, minor) ((uint64_t)(major) << 8 | (minor))
-#define DEVICE_ZERO DEVICE_NUMBER(1, 5) /* a mapping of it is anonymous memory */
+#define DEVICE_ZERO		    DEVICE_NUMBER(1, 5) /* a mapping of it is anonymous memory */
 
 int device_open(struct inode *inode, struct file *f); /* -ENXIO: no such device */
 

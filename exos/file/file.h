@@ -8,38 +8,64 @@
 #include <exos/frames.h>
 #include <exos/sched/wait.h>
 
-enum { TYPE_FIFO = 0010000, TYPE_CHAR = 0020000, TYPE_DIR = 0040000, TYPE_BLOCK = 0060000, TYPE_FILE = 0100000,
-	TYPE_LINK = 0120000, TYPE_SOCKET = 0140000, TYPE_MASK = 0170000 };
+enum {
+	TYPE_FIFO = 0010000,
+	TYPE_CHAR = 0020000,
+	TYPE_DIR = 0040000,
+	TYPE_BLOCK = 0060000,
+	TYPE_FILE = 0100000,
+	TYPE_LINK = 0120000,
+	TYPE_SOCKET = 0140000,
+	TYPE_MASK = 0170000
+};
 
-enum { OPEN_READ = 0, OPEN_WRITE = 1, OPEN_RDWR = 2, OPEN_ACCESS = 3, OPEN_CREATE = 0100, OPEN_EXCLUSIVE = 0200, OPEN_NOCTTY = 0400,
-	OPEN_TRUNCATE = 01000, OPEN_APPEND = 02000, OPEN_NONBLOCK = 04000, OPEN_DIRECTORY = 0200000, OPEN_NOFOLLOW = 0400000,
-	OPEN_CLOEXEC = 02000000, OPEN_PATH = 010000000 };
+enum {
+	OPEN_READ = 0,
+	OPEN_WRITE = 1,
+	OPEN_RDWR = 2,
+	OPEN_ACCESS = 3,
+	OPEN_CREATE = 0100,
+	OPEN_EXCLUSIVE = 0200,
+	OPEN_NOCTTY = 0400,
+	OPEN_TRUNCATE = 01000,
+	OPEN_APPEND = 02000,
+	OPEN_NONBLOCK = 04000,
+	OPEN_DIRECTORY = 0200000,
+	OPEN_NOFOLLOW = 0400000,
+	OPEN_CLOEXEC = 02000000,
+	OPEN_PATH = 010000000
+};
 
 struct inode;
 struct file;
 struct dirent_sink { /* receives directory entries; returns false when it has no more room */
-	bool (*entry)(struct dirent_sink *sink, const char *name, size_t length, uint64_t number, uint32_t type, uint64_t next_offset);
+	bool (*entry)(struct dirent_sink *sink, const char *name, size_t length, uint64_t number, uint32_t type,
+		uint64_t next_offset);
 };
 
 struct inode_ops {
 	/* Of directories. Names are not terminated. Each returns 0 or -errno; *out carries a reference. */
 	int (*lookup)(struct inode *dir, const char *name, size_t length, struct inode **out);
-	int (*make)(struct inode *dir, const char *name, size_t length, uint32_t mode, uint64_t device, struct inode **out);
+	int (*make)(
+		struct inode *dir, const char *name, size_t length, uint32_t mode, uint64_t device, struct inode **out);
 	int (*symlink)(struct inode *dir, const char *name, size_t length, const char *target);
 	int (*link)(struct inode *dir, const char *name, size_t length, struct inode *target);
 	int (*unlink)(struct inode *dir, const char *name, size_t length, bool directory);
-	int (*rename)(struct inode *from, const char *name, size_t length, struct inode *to, const char *new_name, size_t new_length, uint32_t flags);
+	int (*rename)(struct inode *from, const char *name, size_t length, struct inode *to, const char *new_name,
+		size_t new_length, uint32_t flags);
 	int (*list)(struct inode *dir, uint64_t *offset, struct dirent_sink *sink);
 	/* Of links. The length, not terminated. */
 	ssize (*readlink)(struct inode *link, char *to, size_t size);
 	/* Of links that lead to an inode itself, not to a path; null for ordinary ones. */
 	int (*follow)(struct inode *link, struct inode **out);
-	/* Where an inode is: its name's length, the name in *name, its directory in *dir (no reference); -ENOENT when it has none (any more).
-	 * The name stays valid until the directory changes. Null: never has a place in a directory. */
+	/* Where an inode is: its name's length, the name in *name, its directory in *dir (no reference); -ENOENT when
+	 * it has none (any more). The name stays valid until the directory changes. Null: never has a place in a
+	 * directory. */
 	ssize (*locate)(struct inode *inode, struct inode **dir, const char **name);
 	/* Of files. */
 	int (*truncate)(struct inode *file, uint64_t size);
-	/* The frame that holds page `index`, without a reference of the caller's own; NO_FRAME: a hole (or, with `make`, no memory). */
+	/* The frame that holds page `index`, without a reference of the caller's own; NO_FRAME: a hole (or, with
+	 * `make`, no memory). */
 	frame_t (*page)(struct inode *file, uint64_t index, bool make);
 	/* What an open file on this inode does. */
 	int (*open)(struct inode *inode, struct file *file);
@@ -49,29 +75,30 @@ struct inode_ops {
 struct inode {
 	const struct inode_ops *ops;
 	uint32_t refs;
-	uint32_t mode;      /* type and permissions */
-	uint32_t names;     /* links */
+	uint32_t mode;	/* type and permissions */
+	uint32_t names; /* links */
 	uint32_t uid, gid;
-	uint32_t pages;     /* frames that hold its contents */
+	uint32_t pages; /* frames that hold its contents */
 	uint64_t number, file_system;
-	uint64_t device;    /* of device files */
+	uint64_t device; /* of device files */
 	uint64_t size;
 	uint64_t accessed, modified, changed; /* calendar ns */
-	void *data;         /* the file system's */
-	struct inode *mounted;     /* root of the file system laid over this directory, or null */
-	struct file_locks *locks;  /* record and whole-file locks (file/locks.h), or null */
+	void *data;			      /* the file system's */
+	struct inode *mounted;		      /* root of the file system laid over this directory, or null */
+	struct file_locks *locks;	      /* record and whole-file locks (file/locks.h), or null */
 };
 
 struct file_ops {
-	/* Program addresses; *offset is the file's own or the caller's (pread). Results as read(2): count or -errno (-ERESTART when interrupted). */
+	/* Program addresses; *offset is the file's own or the caller's (pread). Results as read(2): count or -errno
+	 * (-ERESTART when interrupted). */
 	ssize (*read)(struct file *f, void *program, size_t n, uint64_t *offset);
 	ssize (*write)(struct file *f, const void *program, size_t n, uint64_t *offset);
 	int64_t (*control)(struct file *f, uint64_t command, uint64_t argument); /* ioctl; -ENOTTY */
 	/* Which of POLL_* hold now; the queue on which a change is announced. */
 	uint32_t (*poll)(struct file *f, struct wait_queue **queue);
 	void (*release)(struct file *f);
-	/* Any of these may be null. As write, from library memory (sendfile); waits until that many bytes go in as one write (writev to a
-	 * pipe); how many bytes a read would get at once. */
+	/* Any of these may be null. As write, from library memory (sendfile); waits until that many bytes go in as one
+	 * write (writev to a pipe); how many bytes a read would get at once. */
 	ssize (*write_library)(struct file *f, const void *bytes, size_t n, uint64_t *offset);
 	int (*reserve)(struct file *f, size_t n);
 	size_t (*available)(struct file *f);
@@ -81,12 +108,12 @@ enum { POLL_IN = 1, POLL_PRIORITY = 2, POLL_OUT = 4, POLL_ERROR = 8, POLL_HANGUP
 struct file { /* an open file description */
 	const struct file_ops *ops;
 	uint32_t refs;
-	uint32_t flags;     /* OPEN_; a file opened with OPEN_PATH has OPEN_ACCESS here: neither to be read nor written */
+	uint32_t flags; /* OPEN_; a file opened with OPEN_PATH has OPEN_ACCESS here: neither to be read nor written */
 	bool seekable;
 	uint64_t offset;
 	struct inode *inode; /* always there; pipes and the like have one too */
-	char *path;          /* absolute, for fchdir and /proc; may be null */
-	void *data;          /* of the ops */
+	char *path;	     /* what /proc calls a file that has no place in the tree; may be null, heap */
+	void *data;	     /* of the ops */
 };
 
 void inode_ref(struct inode *i);
@@ -94,21 +121,21 @@ void inode_put(struct inode *i);
 struct inode *inode_new(const struct inode_ops *ops, uint32_t mode); /* one reference, times now, fresh number */
 /* Bytes to library memory, for those who load executables: count or -errno. */
 ssize inode_read(struct inode *i, void *to, size_t n, uint64_t offset);
-int inode_permission(struct inode *i, uint32_t want); /* want: 4 read, 2 write, 1 execute; of the current process; 0 or -EACCES */
+/* want: 4 read, 2 write, 1 execute; of the current process, or of whoever is named; 0 or -EACCES. */
+int inode_permission(struct inode *i, uint32_t want);
 int inode_permission_as(struct inode *i, uint32_t uid, uint32_t gid, uint32_t want);
 /* For file systems that allocate an inode as the first member of something larger (freed by heap_free of the inode). */
 void inode_init(struct inode *i, const struct inode_ops *ops, uint32_t mode);
-/* The absolute path at which an inode is now, seen from `root`: its length, -ENOENT if it has none, -ENAMETOOLONG. Terminated. */
+/* The absolute path at which an inode is now, seen from `root`: its length, -ENOENT if it has none, -ENAMETOOLONG.
+ * Terminated. */
 ssize inode_path(struct inode *i, struct inode *root, char *to, size_t size);
 struct inode *inode_parent(struct inode *dir); /* what `..` leads to; a reference */
 
 /* Paths. `base` is where relative ones start; null: the current directory of the current process. */
-enum { PATH_NOFOLLOW = 1, PATH_PARENT = 2 };
+enum { PATH_NOFOLLOW = 1 };
 #define PATH_SIZE 4096 /* bytes of a path, with its end */
-#define NAME_MAX 255
+#define NAME_MAX  255
 int path_inode(struct inode *base, const char *path, uint32_t flags, struct inode **out);
-/* The directory that holds (or would hold) the last component, which *name then points at inside path. */
-int path_parent(struct inode *base, const char *path, struct inode **dir, const char **name, size_t *length);
 int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mode, struct file **out);
 /* Names made and removed; permissions of the current process apply, and its umask. */
 int path_make(struct inode *base, const char *path, uint32_t mode, uint64_t device);
@@ -121,19 +148,17 @@ int path_rename(struct inode *base, const char *path, struct inode *new_base, co
 int inode_set_mode(struct inode *i, uint32_t mode);
 int inode_set_owner(struct inode *i, uint32_t uid, uint32_t gid); /* UINT32_MAX: as it is */
 int inode_truncate(struct inode *i, uint64_t size);
-/* The absolute path, without . and .. and double slashes, of `path` seen from `cwd`: heap string or null. */
-char *path_absolute(const char *cwd, const char *path);
 
-struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t flags); /* consumes nothing; refs the inode */
+/* Consumes nothing; takes a reference of its own to the inode. */
+struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t flags);
 void file_ref(struct file *f);
 void file_put(struct file *f);
 
 /* A descriptor is a pointer whose lowest bit says close-on-exec, in blocks that never move once they are there. */
 #define FILE_BLOCK 64
 struct file_table {
-	uint32_t refs;
-	uint32_t room;         /* blocks' worth of descriptors */
-	uint32_t lowest_free;  /* none is free below this */
+	uint32_t room;	      /* blocks' worth of descriptors */
+	uint32_t lowest_free; /* none is free below this */
 	uint32_t block_room;
 	uintptr_t **blocks;
 };
@@ -145,15 +170,15 @@ static inline struct file *file_at(const struct file_table *t, int number) /* no
 }
 struct file_table *file_table_new(void);
 struct file_table *file_table_copy(struct file_table *t);
-void file_table_ref(struct file_table *t);
 void file_table_put(struct file_table *t);
-void file_table_exec(struct file_table *t);                                  /* closes the close-on-exec ones */
-int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec); /* the number, or -EMFILE; takes over the reference */
+void file_table_exec(struct file_table *t); /* closes the close-on-exec ones */
+/* The number, or -EMFILE (-EBADF: a number beyond the limit). On success the reference is taken over. */
+int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec);
 int file_install_at(struct file_table *t, struct file *f, int number, bool close_on_exec);
 int file_close(struct file_table *t, int number);
 bool file_close_on_exec(struct file_table *t, int number);
 void file_set_close_on_exec(struct file_table *t, int number, bool on);
-int file_table_size(struct file_table *t);                                   /* one past the highest open */
+int file_table_size(struct file_table *t); /* one past the highest open */
 
 /* Mounted at start: the root is a ramfs; /dev and /proc are laid over it. */
 extern struct inode *root_inode;
@@ -165,8 +190,8 @@ struct mount {
 extern struct mount mounts[MOUNT_MAX];
 extern uint32_t mount_count;
 int file_systems_start(void);
-/* Unpacks newc cpio archives, one after the other, into the root; the bytes are only read. 0, -EINVAL (truncated or no archive), or what making
- * a file failed with. */
+/* Unpacks newc cpio archives, one after the other, into the root; the bytes are only read. 0, -EINVAL (truncated or no
+ * archive), or what making a file failed with. */
 int cpio_unpack(const uint8_t *bytes, size_t length);
 /* Where in an archive the contents of the member `name` (as the archive spells it) are. 0 or -ENOENT. */
 int cpio_find(const uint8_t *bytes, size_t length, const char *name, const uint8_t **data, size_t *size);

@@ -1,7 +1,7 @@
 /* Inodes: their life, permissions, reading into library memory, and where in the tree they are.
  *
- * Called by everything that holds files. An inode lives while it has references; each directory entry that names it holds one,
- * so that an unlinked file lives on while it is open or mapped. */
+ * Called by everything that holds files. An inode lives while it has references; each directory entry that names it
+ * holds one, so that an unlinked file lives on while it is open or mapped. */
 #include <exos/file/file.h>
 #include <exos/file/locks.h>
 #include <exos/heap.h>

@@ -1,6 +1,7 @@
 /* Advisory locks on files. See locks.h; called by the descriptor table, by open files' ends and by the personality.
  *
- * An inode that was never locked has no list. Whoever waits for a lock waits on its inode's queue and looks again at every change. */
+ * An inode that was never locked has no list. Whoever waits for a lock waits on its inode's queue and looks again at
+ * every change. */
 #include <exos/file/locks.h>
 #include <exos/heap.h>
 
@@ -14,7 +15,10 @@ struct file_locks {
 	struct wait_queue changed;
 };
 
-static bool overlap(const struct file_lock *a, const struct file_lock *b) { return a->start <= b->end && b->start <= a->end; }
+static bool overlap(const struct file_lock *a, const struct file_lock *b)
+{
+	return a->start <= b->end && b->start <= a->end;
+}
 
 static struct lock_held *held_of(struct list *l) { return CONTAINER_OF(l, struct lock_held, link); }
 
@@ -22,7 +26,7 @@ bool locks_conflict(struct inode *i, const struct file_lock *lock, struct file_l
 {
 	if (!i->locks)
 		return false;
-	LIST_FOR_EACH(l, &i->locks->held) {
+	LIST_FOR_EACH (l, &i->locks->held) {
 		const struct file_lock *other = &held_of(l)->lock;
 
 		if (other->owner == lock->owner || !overlap(other, lock) || !(other->exclusive || lock->exclusive))
@@ -36,10 +40,11 @@ bool locks_conflict(struct inode *i, const struct file_lock *lock, struct file_l
 	return false;
 }
 
-/* Takes the range out of what its owner holds. A lock that is split in the middle needs the spare record for its second half. */
+/* Takes the range out of what its owner holds. A lock that is split in the middle needs the spare record for its second
+ * half. */
 static void cut_range(struct file_locks *locks, const struct file_lock *range, struct lock_held **spare)
 {
-	LIST_FOR_EACH_SAFE(l, following, &locks->held) {
+	LIST_FOR_EACH_SAFE (l, following, &locks->held) {
 		struct lock_held *h = held_of(l);
 
 		if (h->lock.owner != range->owner || !overlap(&h->lock, range))
@@ -112,7 +117,7 @@ void locks_drop(struct inode *i, const void *owner)
 {
 	bool any = false;
 
-	LIST_FOR_EACH_SAFE(l, following, &i->locks->held) {
+	LIST_FOR_EACH_SAFE (l, following, &i->locks->held) {
 		if (held_of(l)->lock.owner != owner)
 			continue;
 		list_remove(l);

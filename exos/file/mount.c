@@ -8,10 +8,12 @@ struct inode *root_inode;
 struct mount mounts[MOUNT_MAX]; /* domain lock; only added to */
 uint32_t mount_count;
 
-static void mount_note(struct inode *root, struct inode *covered, const char *source, const char *type, const char *place)
+static void mount_note(
+	struct inode *root, struct inode *covered, const char *source, const char *type, const char *place)
 {
 	ASSERT(mount_count < MOUNT_MAX);
-	mounts[mount_count++] = (struct mount){.root = root, .covered = covered, .source = source, .type = type, .place = place};
+	mounts[mount_count++] =
+		(struct mount){.root = root, .covered = covered, .source = source, .type = type, .place = place};
 }
 
 /* Lays a file system over the directory `place`, which it makes. Takes over the reference to `root`. */

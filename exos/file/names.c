@@ -1,4 +1,5 @@
-/* Names made, removed and moved, by path: the rules that hold for every file system, with the file systems doing the rest.
+/* Names made, removed and moved, by path: the rules that hold for every file system, with the file systems doing the
+ * rest.
  *
  * Called by personalities. Each returns 0 or -errno, and on an error nothing has changed. */
 #include <exos/file/walk.h>
@@ -28,9 +29,12 @@ static int walk_new(struct walk *w, struct inode *base, const char *path, bool d
 		err = inode_permission(w->at, 1);
 	if (!err) {
 		err = w->at->ops->lookup(w->at, w->name, w->length, &there);
-		if (!err)
+		if (!err) {
 			inode_put(there);
-		err = !err ? -EEXIST : err == -ENOENT ? 0 : err;
+			err = -EEXIST;
+		} else if (err == -ENOENT) {
+			err = 0;
+		}
 	}
 	if (!err && w->slash && !directory)
 		err = -ENOENT;
@@ -133,8 +137,10 @@ int path_unlink(struct inode *base, const char *path, bool directory)
 	err = walk_parent(&w);
 	if (!err && !w.length)
 		err = directory ? -EBUSY : -EISDIR;
-	if (!err && walk_dots(&w))
-		err = !directory ? -EISDIR : w.length == 1 ? -EINVAL : -ENOTEMPTY;
+	else if (!err && walk_dots(&w) && !directory)
+		err = -EISDIR;
+	else if (!err && walk_dots(&w))
+		err = w.length == 1 ? -EINVAL : -ENOTEMPTY;
 	if (!err)
 		err = walk_victim(&w, &victim);
 	if (!err) {
@@ -176,8 +182,10 @@ static int rename_check(struct walk *from, struct walk *to, struct inode *moved,
 		return -EINVAL;
 	if (over_directory && inside(from->at, over))
 		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
+	if (!over && (flags & RENAME_EXCHANGE))
+		return -ENOENT;
 	if (!over)
-		return flags & RENAME_EXCHANGE ? -ENOENT : to->slash && !directory ? -ENOTDIR : inode_permission(to->at, 3);
+		return to->slash && !directory ? -ENOTDIR : inode_permission(to->at, 3);
 	if (flags & RENAME_NOREPLACE)
 		return -EEXIST;
 	if (over->mounted)
@@ -210,11 +218,10 @@ static int rename_walked(struct walk *from, struct walk *to, uint32_t flags)
 	if (!err)
 		err = rename_check(from, to, moved, over, flags);
 	/* Two names of one file: POSIX wants nothing done. */
-	if (!err && (moved != over || (flags & RENAME_EXCHANGE))) {
-		err = from->at->ops->rename
-			? from->at->ops->rename(from->at, from->name, from->length, to->at, to->name, to->length, flags)
-			: -EPERM;
-	}
+	if (!err && !from->at->ops->rename)
+		err = -EPERM;
+	else if (!err && moved != over)
+		err = from->at->ops->rename(from->at, from->name, from->length, to->at, to->name, to->length, flags);
 	if (over)
 		inode_put(over);
 	inode_put(moved);

@@ -101,7 +101,9 @@ static int open_find(struct walk *w, uint32_t flags, uint32_t mode, struct inode
 		return -EISDIR;
 	err = inode_permission(w->at, 3);
 	if (!err)
-		err = w->at->ops->make ? w->at->ops->make(w->at, w->name, w->length, TYPE_FILE | walk_mode(mode), 0, out) : -EACCES;
+		err = w->at->ops->make
+			      ? w->at->ops->make(w->at, w->name, w->length, TYPE_FILE | walk_mode(mode), 0, out)
+			      : -EACCES;
 	*created = !err;
 	return err;
 }

@@ -2,7 +2,6 @@
  *
  * Called with text in library memory. Iterative, with the text of links in frames: the library's stack is small. */
 #include <exos/file/walk.h>
-#include <exos/heap.h>
 #include <exos/proc/proc.h>
 #include <exos/self.h>
 
@@ -210,64 +209,7 @@ int path_inode(struct inode *base, const char *path, uint32_t flags, struct inod
 
 	if (err)
 		return err;
-	if (flags & PATH_PARENT) {
-		err = walk_parent(&w);
-		if (!err)
-			inode_ref(*out = w.at);
-	} else {
-		err = walk_last(&w, !(flags & PATH_NOFOLLOW), out);
-	}
+	err = walk_last(&w, !(flags & PATH_NOFOLLOW), out);
 	walk_end(&w);
 	return err;
-}
-
-int path_parent(struct inode *base, const char *path, struct inode **dir, const char **name, size_t *length)
-{
-	struct walk w;
-	int err = walk_start(&w, base, path);
-
-	if (err)
-		return err;
-	err = walk_parent(&w);
-	if (!err) {
-		/* The text of a link may be what was walked last, but its own end is always the caller's path's. */
-		*length = w.length;
-		*name = path + strlen(path) - strlen(w.name);
-		inode_ref(*dir = w.at);
-	}
-	walk_end(&w);
-	return err;
-}
-
-char *path_absolute(const char *cwd, const char *path)
-{
-	size_t room = strlen(cwd) + strlen(path) + 3, at = 0;
-	char *to = room <= HEAP_MAX ? heap_alloc(room) : NULL;
-
-	if (!to)
-		return NULL;
-	for (int part = *path == '/' ? 1 : 0; part < 2; part++) {
-		struct walk w = {.rest = part ? path : cwd};
-
-		while (*w.rest) {
-			size_t length;
-			bool slash;
-			const char *name = walk_next(&w, &length, &slash);
-
-			if (!length || (length == 1 && name[0] == '.'))
-				continue;
-			if (length == 2 && name[0] == '.' && name[1] == '.') {
-				while (at && to[--at] != '/')
-					;
-				continue;
-			}
-			to[at++] = '/';
-			memcpy(to + at, name, length);
-			at += length;
-		}
-	}
-	if (!at)
-		to[at++] = '/';
-	to[at] = 0;
-	return to;
 }

@@ -1,7 +1,7 @@
 /* /proc as a file system: a tree of entries from tables, with inodes made when they are looked up.
  *
- * A file's text is written when it is opened and stays as it was then. A process's inodes hold its number, not the process: when that
- * has gone, they lead nowhere. */
+ * A file's text is written when it is opened and stays as it was then. A process's inodes hold its number, not the
+ * process: when that has gone, they lead nowhere. */
 #include <exos/file/device.h>
 #include <exos/file/procfs.h>
 #include <exos/heap.h>
@@ -9,17 +9,17 @@
 #include <exos/self.h>
 
 #define PROCFS_FILE_SYSTEM 3
-#define NUMBER_NONE (-1)
+#define NUMBER_NONE	   (-1)
 /* Cookies of a listing: ".", "..", the fixed names from COOKIE_FIXED on, the numbers from COOKIE_NUMBERS on. */
-#define COOKIE_FIXED 2u
+#define COOKIE_FIXED   2u
 #define COOKIE_NUMBERS (1u << 16)
 
 struct procfs_node {
-	struct inode inode;                 /* first: see inode_init */
+	struct inode inode; /* first: see inode_init */
 	const struct procfs_entry *entry;
-	struct procfs_node *parent;         /* a reference; null for the root */
-	int pid;                            /* 0: not of a process */
-	int number;                         /* of a numbered entry, or NUMBER_NONE */
+	struct procfs_node *parent; /* a reference; null for the root */
+	int pid;		    /* 0: not of a process */
+	int number;		    /* of a numbered entry, or NUMBER_NONE */
 	char digits[12];
 };
 
@@ -35,9 +35,11 @@ static bool node_gone(const struct procfs_node *n) { return n->pid && !proc_find
 /* The same every time that an entry is looked up: process, number and place in the table make it. */
 static uint64_t node_number(const struct procfs_node *parent, const struct procfs_entry *entry, int pid, int number)
 {
-	uint64_t place = number != NUMBER_NONE ? 0x8000u + (uint32_t)number : (uint64_t)(entry - parent->entry->entries) + 1;
+	uint64_t place =
+		number != NUMBER_NONE ? 0x8000u + (uint32_t)number : (uint64_t)(entry - parent->entry->entries) + 1;
 
-	return (uint64_t)pid << 32 | (parent->number == NUMBER_NONE && parent->parent ? 0x4000u : 0) << 16 | (place & 0xffffu);
+	return (uint64_t)pid << 32 | (parent->number == NUMBER_NONE && parent->parent ? 0x4000u : 0) << 16 |
+	       (place & 0xffffu);
 }
 
 static struct procfs_node *node_new(struct procfs_node *parent, const struct procfs_entry *entry, int number)
@@ -130,8 +132,8 @@ static bool list_fixed(struct procfs_node *d, uint64_t *offset, struct dirent_si
 
 		if (cookie < *offset)
 			continue;
-		if (!sink->entry(sink, e[n].name, strlen(e[n].name), node_number(d, &e[n], d->pid, NUMBER_NONE), e[n].mode & TYPE_MASK,
-			    cookie + 1))
+		if (!sink->entry(sink, e[n].name, strlen(e[n].name), node_number(d, &e[n], d->pid, NUMBER_NONE),
+			    e[n].mode & TYPE_MASK, cookie + 1))
 			return false;
 		*offset = cookie + 1;
 	}
@@ -154,9 +156,9 @@ static int procfs_list(struct inode *dir, uint64_t *offset, struct dirent_sink *
 		int length = format(digits, sizeof(digits), "%d", number);
 		uint64_t after = COOKIE_NUMBERS + (uint64_t)number + 1;
 
-		if (number < 0 ||
-			!sink->entry(sink, digits, (size_t)length, node_number(d, numbered, d->pid ? d->pid : number, number),
-				numbered->mode & TYPE_MASK, after))
+		if (number < 0 || !sink->entry(sink, digits, (size_t)length,
+					  node_number(d, numbered, d->pid ? d->pid : number, number),
+					  numbered->mode & TYPE_MASK, after))
 			break;
 		*offset = after;
 	}
@@ -196,7 +198,10 @@ static ssize procfs_locate(struct inode *i, struct inode **dir, const char **nam
 	return (ssize)strlen(*name);
 }
 
-static ssize procfs_read(struct file *f, void *program, size_t n, uint64_t *offset) { return text_read(f->data, program, n, offset); }
+static ssize procfs_read(struct file *f, void *program, size_t n, uint64_t *offset)
+{
+	return text_read(f->data, program, n, offset);
+}
 
 static void procfs_close(struct file *f)
 {
@@ -250,8 +255,10 @@ static const struct inode_ops procfs_magic_ops = {
 	.release = procfs_release,
 };
 
-static const struct procfs_entry root_entry = {
-	.mode = TYPE_DIR | 0555, .entries = procfs_system_entries, .numbered = &procfs_process, .next = procfs_next_process};
+static const struct procfs_entry root_entry = {.mode = TYPE_DIR | 0555,
+	.entries = procfs_system_entries,
+	.numbered = &procfs_process,
+	.next = procfs_next_process};
 
 struct inode *procfs_root(void)
 {

@@ -1,4 +1,5 @@
-/* /proc/PID/fd: the open files of a process, as links that lead to the very inodes. Called by procfs.c, from the table in procfs_process.c. */
+/* /proc/PID/fd: the open files of a process, as links that lead to the very inodes. Called by procfs.c, from the table
+ * in procfs_process.c. */
 #include <exos/file/procfs.h>
 #include <exos/proc/proc.h>
 

@@ -1,4 +1,5 @@
-/* /proc/PID: what is told of one process, from the process table and its address space. Called by procfs.c, through the table at the end. */
+/* /proc/PID: what is told of one process, from the process table and its address space. Called by procfs.c, through the
+ * table at the end. */
 #include <exos/file/procfs.h>
 #include <exos/proc/proc.h>
 #include <exos/start.h>
@@ -6,14 +7,14 @@
 #include <exos/vm/vm.h>
 
 #define KIB_PER_PAGE (FRAME_SIZE / 1024)
-#define PATH_COLUMN 73 /* of a line of maps */
+#define PATH_COLUMN  73 /* of a line of maps */
 
 int procfs_next_process(struct proc *unused, int from)
 {
 	int lowest = -1;
 
 	(void)unused;
-	LIST_FOR_EACH(l, &proc_list) {
+	LIST_FOR_EACH (l, &proc_list) {
 		int pid = CONTAINER_OF(l, struct proc, link)->pid;
 
 		if (pid >= from && (lowest < 0 || pid < lowest))
@@ -54,30 +55,36 @@ static signal_set signals_handled(const struct proc *p, bool ignored)
 
 static void write_stat(struct text *t, struct proc *p)
 {
-	text_print(t, "%d (%s) %c %d %d %d %lu %d 0 ", p->pid, p->name, state_name(p)[0], parent_pid(p), p->group, p->session,
-		p->tty ? tty_device_number(p->tty) : 0ul, p->tty ? tty_foreground(p->tty) : -1);
-	/* Faults are not counted; all time used is told as time in user mode, where programs and their library both run. */
-	text_print(t, "0 0 0 0 %lu 0 %lu 0 20 0 1 0 %lu ", procfs_user_time(proc_ticks(p)), procfs_user_time(p->children_ticks),
-		p->start_time / (1000000000 / USER_HZ));
-	text_print(t, "%lu %lu %lu 0 0 0 0 0 %lu %lu %lu %lu ", mapped(p), resident(p), UINT64_MAX, p->signals.pending, p->signals.mask,
-		signals_handled(p, true), signals_handled(p, false));
+	text_print(t, "%d (%s) %c %d %d %d %lu %d 0 ", p->pid, p->name, state_name(p)[0], parent_pid(p), p->group,
+		p->session, p->tty ? tty_device_number(p->tty) : 0ul, p->tty ? tty_foreground(p->tty) : -1);
+	/* Faults are not counted; all time used is told as time in user mode, where programs and their library both
+	 * run. */
+	text_print(t, "0 0 0 0 %lu 0 %lu 0 20 0 1 0 %lu ", procfs_user_time(proc_ticks(p)),
+		procfs_user_time(p->children_ticks), p->start_time / (1000000000 / USER_HZ));
+	text_print(t, "%lu %lu %lu 0 0 0 0 0 %lu %lu %lu %lu ", mapped(p), resident(p), UINT64_MAX, p->signals.pending,
+		p->signals.mask, signals_handled(p, true), signals_handled(p, false));
 	text_print(t, "0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n", p->exit_status);
 }
 
 static void write_status(struct text *t, struct proc *p)
 {
-	text_print(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->name, p->umask,
-		state_name(p), p->pid, p->pid, parent_pid(p));
-	text_print(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->euid, p->gid, p->egid, p->sgid, p->egid);
+	text_print(t, "Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n",
+		p->name, p->umask, state_name(p), p->pid, p->pid, parent_pid(p));
+	text_print(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->euid, p->gid,
+		p->egid, p->sgid, p->egid);
 	if (p->files)
 		text_print(t, "FDSize:\t%u\n", p->files->room);
 	if (p->vm)
 		text_print(t, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mapped(p) / 1024, resident(p) * KIB_PER_PAGE);
-	text_print(t, "Threads:\t1\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", 0ul,
-		p->signals.pending, p->signals.mask, signals_handled(p, true), signals_handled(p, false));
+	text_print(t,
+		"Threads:\t1\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		0ul, p->signals.pending, p->signals.mask, signals_handled(p, true), signals_handled(p, false));
 }
 
-static void write_statm(struct text *t, struct proc *p) { text_print(t, "%lu %lu 0 0 0 0 0\n", mapped(p) / FRAME_SIZE, resident(p)); }
+static void write_statm(struct text *t, struct proc *p)
+{
+	text_print(t, "%lu %lu 0 0 0 0 0\n", mapped(p) / FRAME_SIZE, resident(p));
+}
 
 static void write_comm(struct text *t, struct proc *p) { text_print(t, "%s\n", p->name); }
 
@@ -113,18 +120,20 @@ static void write_area_path(struct text *t, struct proc *p, const struct vm_area
 
 static void write_maps(struct text *t, struct proc *p)
 {
-	static const char padding[PATH_COLUMN + 1] = "                                                                         ";
+	static const char padding[PATH_COLUMN + 1] =
+		"                                                                         ";
 
 	if (!p->vm)
 		return;
-	LIST_FOR_EACH(l, &p->vm->areas) {
+	LIST_FOR_EACH (l, &p->vm->areas) {
 		const struct vm_area *a = CONTAINER_OF(l, struct vm_area, link);
 		uint64_t device = a->inode ? a->inode->file_system : 0;
 		size_t before = t->length;
 
-		text_print(t, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end, a->flags & VM_READ ? 'r' : '-',
-			a->flags & VM_WRITE ? 'w' : '-', a->flags & VM_EXEC ? 'x' : '-', a->flags & VM_SHARED ? 's' : 'p', a->offset,
-			device >> 8, device & 0xff, a->inode ? a->inode->number : 0ul);
+		text_print(t, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end,
+			a->flags & VM_READ ? 'r' : '-', a->flags & VM_WRITE ? 'w' : '-', a->flags & VM_EXEC ? 'x' : '-',
+			a->flags & VM_SHARED ? 's' : 'p', a->offset, device >> 8, device & 0xff,
+			a->inode ? a->inode->number : 0ul);
 		text_add(t, padding, (size_t)MAX(PATH_COLUMN - (ssize)(t->length - before), 1));
 		write_area_path(t, p, a);
 		text_print(t, "\n");

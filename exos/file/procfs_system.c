@@ -1,4 +1,5 @@
-/* /proc, but for the processes: memory, processor, time, file systems. Called by procfs.c, through the tables at the end. */
+/* /proc, but for the processes: memory, processor, time, file systems. Called by procfs.c, through the tables at the
+ * end. */
 #include <exos/file/device.h>
 #include <exos/file/procfs.h>
 #include <exos/file/ramfs.h>
@@ -18,10 +19,12 @@ uint64_t procfs_user_time(uint64_t ticks)
 static void write_meminfo(struct text *t, struct proc *p)
 {
 	struct frame_counts counts = frame_counts();
-	uint64_t kib = FRAME_SIZE / 1024, available = (counts.free + counts.held_idle) * kib, files = ramfs_frames * kib;
+	uint64_t kib = FRAME_SIZE / 1024, available = (counts.free + counts.held_idle) * kib,
+		 files = ramfs_frames * kib;
 
 	(void)p;
-	text_print(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", counts.total * kib, available, available);
+	text_print(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", counts.total * kib,
+		available, available);
 	text_print(t, "Buffers:        %8u kB\nCached:         %8lu kB\nSwapCached:     %8u kB\n", 0, files, 0);
 	text_print(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nDirty:          %8u kB\n", 0, 0, 0);
 	text_print(t, "Shmem:          %8lu kB\nSReclaimable:   %8u kB\n", files, 0);
@@ -33,7 +36,7 @@ static uint32_t running(uint32_t *all)
 	uint32_t n = 0;
 
 	*all = 0;
-	LIST_FOR_EACH(l, &proc_list) {
+	LIST_FOR_EACH (l, &proc_list) {
 		const struct proc *p = CONTAINER_OF(l, struct proc, link);
 
 		n += p->state == PROC_RUNNING && !p->sleeping && p != proc_keeper;
@@ -50,8 +53,8 @@ static void write_stat(struct text *t, struct proc *p)
 
 	(void)p;
 	text_print(t, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\ncpu0 %lu 0 0 %lu 0 0 0 0 0 0\n", busy, idle, busy, idle);
-	text_print(t, "intr 0\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n", machine_info->switches,
-		machine_info->boot_seconds, proc_forks, running(&all));
+	text_print(t, "intr 0\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
+		machine_info->switches, machine_info->boot_seconds, proc_forks, running(&all));
 }
 
 static void write_uptime(struct text *t, struct proc *p)
@@ -69,7 +72,7 @@ static void write_loadavg(struct text *t, struct proc *p)
 	int last = 0;
 
 	(void)p;
-	LIST_FOR_EACH(l, &proc_list)
+	LIST_FOR_EACH (l, &proc_list)
 		last = MAX(last, CONTAINER_OF(l, struct proc, link)->pid);
 	text_print(t, "%u.00 %u.00 %u.00 %u/%u %d\n", others, others, others, now, all, last);
 }
@@ -103,8 +106,10 @@ static void write_cpuinfo(struct text *t, struct proc *p)
 		uint32_t family = id.a >> 8 & 15, low = id.a >> 4 & 15, high = id.a >> 16 & 15;
 
 		text_print(t, "processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\n", n, vendor,
-			family == 15 ? family + (id.a >> 20 & 255) : family, family == 6 || family == 15 ? high << 4 | low : low);
-		text_print(t, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n\n", model, id.a & 15, khz / 1000, khz % 1000);
+			family == 15 ? family + (id.a >> 20 & 255) : family,
+			family == 6 || family == 15 ? high << 4 | low : low);
+		text_print(t, "model name\t: %s\nstepping\t: %u\ncpu MHz\t\t: %lu.%03lu\n\n", model, id.a & 15,
+			khz / 1000, khz % 1000);
 	}
 }
 

@@ -97,7 +97,8 @@ static int enter(struct inode *dir, const char *name, size_t length, struct ramf
 	return err == -ENOMEM ? -ENOSPC : err;
 }
 
-static int ramfs_make(struct inode *dir, const char *name, size_t length, uint32_t mode, uint64_t device, struct inode **out)
+static int ramfs_make(
+	struct inode *dir, const char *name, size_t length, uint32_t mode, uint64_t device, struct inode **out)
 {
 	struct ramfs_node *n = node_new(mode, dir->file_system);
 	int err;
@@ -204,8 +205,8 @@ static void exchange(struct ramfs_entry *a, struct ramfs_entry *b)
 	a->inode->changed = b->inode->changed = time_calendar();
 }
 
-static int ramfs_rename(struct inode *from, const char *name, size_t length, struct inode *to, const char *new_name, size_t new_length,
-	uint32_t flags)
+static int ramfs_rename(struct inode *from, const char *name, size_t length, struct inode *to, const char *new_name,
+	size_t new_length, uint32_t flags)
 {
 	struct ramfs_entry *e = directory_find(from, name, length), *over = directory_find(to, new_name, new_length);
 	bool directory;

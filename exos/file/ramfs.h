@@ -1,16 +1,16 @@
 /* The file system in memory, from the inside: what its parts share.
  *
- * A regular file is a tree of frames: nodes of 1,024 frame numbers, as many levels as its size needs (none for one page). A directory is
- * a hash table of entries that are also listed in the order of their making. */
+ * A regular file is a tree of frames: nodes of 1,024 frame numbers, as many levels as its size needs (none for one
+ * page). A directory is a hash table of entries that are also listed in the order of their making. */
 #pragma once
 
 #include <exos/file/file.h>
 
 struct ramfs_entry {
-	struct list order;           /* in its directory, by cookie */
-	struct ramfs_entry *chain;   /* in its bucket */
-	struct inode *dir, *inode;   /* a reference to inode */
-	uint64_t cookie;             /* where a listing finds it again; ever growing in a directory */
+	struct list order;	   /* in its directory, by cookie */
+	struct ramfs_entry *chain; /* in its bucket */
+	struct inode *dir, *inode; /* a reference to inode */
+	uint64_t cookie;	   /* where a listing finds it again; ever growing in a directory */
 	uint32_t hash;
 	uint32_t length;
 	char name[];
@@ -19,22 +19,22 @@ struct ramfs_entry {
 struct ramfs_directory {
 	struct list order;
 	struct ramfs_entry **buckets;
-	uint32_t bucket_count;       /* a power of two */
+	uint32_t bucket_count; /* a power of two */
 	uint32_t count;
 	uint64_t next_cookie;
-	struct ramfs_entry *cursor;  /* where the last listing stopped, so that the next need not search; or null */
+	struct ramfs_entry *cursor; /* where the last listing stopped, so that the next need not search; or null */
 };
 
 struct ramfs_node {
-	struct inode inode;          /* first: see inode_init */
-	struct ramfs_entry *entry;   /* one that names it: the one last looked up; null when none is left */
+	struct inode inode;	   /* first: see inode_init */
+	struct ramfs_entry *entry; /* one that names it: the one last looked up; null when none is left */
 	union {
 		struct {
 			frame_t root;
 			uint32_t levels;
 		} tree;
 		struct ramfs_directory *directory;
-		char *target;        /* of a link: its text, terminated; a frame if it is too long for the heap */
+		char *target; /* of a link: its text, terminated; a frame if it is too long for the heap */
 	};
 };
 

@@ -1,11 +1,12 @@
-/* Directories of the file system in memory: a hash table from names to entries, which are also in a list by age for listing.
+/* Directories of the file system in memory: a hash table from names to entries, which are also in a list by age for
+ * listing.
  *
  * Called by ramfs.c. The table grows with its directory, up to one frame of buckets. */
 #include <exos/file/ramfs.h>
 #include <exos/heap.h>
 
 #define BUCKETS_FIRST 8u
-#define BUCKETS_MAX ((uint32_t)(FRAME_SIZE / sizeof(struct ramfs_entry *)))
+#define BUCKETS_MAX   ((uint32_t)(FRAME_SIZE / sizeof(struct ramfs_entry *)))
 /* Cookies of a listing: "." and ".." come before all entries. */
 #define COOKIE_FIRST 2u
 
@@ -80,13 +81,14 @@ struct ramfs_entry *directory_find(struct inode *dir, const char *name, size_t l
 static void directory_grow(struct ramfs_directory *d)
 {
 	uint32_t old_count = d->bucket_count;
-	struct ramfs_entry **old = d->buckets, **grown = buckets_new(old_count * 4 > BUCKETS_MAX ? BUCKETS_MAX : old_count * 4);
+	struct ramfs_entry **old = d->buckets,
+			   **grown = buckets_new(old_count * 4 > BUCKETS_MAX ? BUCKETS_MAX : old_count * 4);
 
 	if (!grown)
 		return;
 	d->buckets = grown;
 	d->bucket_count = MIN(old_count * 4, BUCKETS_MAX);
-	LIST_FOR_EACH(l, &d->order) {
+	LIST_FOR_EACH (l, &d->order) {
 		struct ramfs_entry *e = CONTAINER_OF(l, struct ramfs_entry, order), **b = bucket(d, e->hash);
 
 		e->chain = *b;

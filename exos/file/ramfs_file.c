@@ -1,6 +1,7 @@
 /* Reading and writing files in memory; what an open file or directory of ramfs does.
  *
- * Called through ramfs's file_ops. Results are exact: what could not be stored for want of memory is not counted, and leaves nothing behind. */
+ * Called through ramfs's file_ops. Results are exact: what could not be stored for want of memory is not counted, and
+ * leaves nothing behind. */
 #include <exos/file/device.h>
 #include <exos/file/ramfs.h>
 #include <exos/proc/proc.h>
@@ -21,12 +22,14 @@ static ssize file_read(struct file *f, void *program, size_t n, uint64_t *offset
 		frame_t page = ramfs_page(i, at / FRAME_SIZE, false);
 		char *to = (char *)program + (at - *offset);
 
-		err = page == NO_FRAME ? clear_out(to, part) : copy_out(to, (char *)frame_address(page) + in_page, part);
+		err = page == NO_FRAME ? clear_out(to, part)
+				       : copy_out(to, (char *)frame_address(page) + in_page, part);
 		if (err)
 			break;
 		at += part;
 	}
-	/* As a file system mounted with relatime: the time of access is kept only until it is later than the last change. */
+	/* As a file system mounted with relatime: the time of access is kept only until it is later than the last
+	 * change. */
 	if (i->accessed <= i->modified)
 		i->accessed = time_calendar();
 	n = at - *offset;
@@ -55,7 +58,8 @@ static inline int write_part(struct inode *i, uint64_t at, const void *from, siz
 		err = copy_in(to, from, n);
 	if (fresh == NO_FRAME)
 		return err;
-	/* Half a copy into a fresh frame would show what was there before; and a fault on the way may have filled this very page. */
+	/* Half a copy into a fresh frame would show what was there before; and a fault on the way may have filled this
+	 * very page. */
 	slot = err ? NULL : tree_slot(ramfs_node(i), at / FRAME_SIZE, true);
 	if (!slot || *slot != NO_FRAME) {
 		if (slot)

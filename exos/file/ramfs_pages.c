@@ -1,6 +1,7 @@
 /* Contents of files in memory: a tree from page numbers to frames, as deep as the file is long. Holes take no frames.
  *
- * Called by ramfs_file.c and, through inode_ops.page, by vm. The tree holds one reference to each frame; who maps a page takes another. */
+ * Called by ramfs_file.c and, through inode_ops.page, by vm. The tree holds one reference to each frame; who maps a
+ * page takes another. */
 #include <exos/file/ramfs.h>
 
 #define NODE_SHIFT 10
@@ -61,8 +62,8 @@ frame_t ramfs_page(struct inode *i, uint64_t index, bool make)
 	return *slot;
 }
 
-/* Gives back the pages from `first` on, of the part of the tree below `node`, and nodes that are empty then. The depth is that of
- * the tree: three for the largest file. */
+/* Gives back the pages from `first` on, of the part of the tree below `node`, and nodes that are empty then. The depth
+ * is that of the tree: three for the largest file. */
 static void tree_cut(struct ramfs_node *n, frame_t *node, uint32_t level, uint64_t first)
 {
 	uint64_t span;

@@ -9,8 +9,8 @@
 #include <exos/self.h>
 
 #define CLOSE_ON_EXEC ((uintptr_t)1)
-#define BLOCKS_FIRST 4u
-#define BLOCKS_MAX ((uint32_t)(HEAP_MAX / sizeof(uintptr_t *)))
+#define BLOCKS_FIRST  4u
+#define BLOCKS_MAX    ((uint32_t)(HEAP_MAX / sizeof(uintptr_t *)))
 
 static uintptr_t *slot(const struct file_table *t, int number)
 {
@@ -19,11 +19,7 @@ static uintptr_t *slot(const struct file_table *t, int number)
 
 struct file_table *file_table_new(void)
 {
-	struct file_table *t = heap_alloc(sizeof(*t));
-
-	if (t)
-		t->refs = 1;
-	return t;
+	return heap_alloc(sizeof(struct file_table));
 }
 
 static bool table_add_block(struct file_table *t)
@@ -92,15 +88,10 @@ struct file_table *file_table_copy(struct file_table *t)
 	return copy;
 }
 
-void file_table_ref(struct file_table *t) { t->refs++; }
-
 void file_table_put(struct file_table *t)
 {
-	int size;
+	int size = file_table_size(t);
 
-	if (--t->refs)
-		return;
-	size = file_table_size(t);
 	for (int n = 0; n < size; n++)
 		file_close(t, n);
 	table_free(t);
@@ -170,7 +161,10 @@ int file_close(struct file_table *t, int number)
 	return 0;
 }
 
-bool file_close_on_exec(struct file_table *t, int number) { return file_at(t, number) && (*slot(t, number) & CLOSE_ON_EXEC); }
+bool file_close_on_exec(struct file_table *t, int number)
+{
+	return file_at(t, number) && (*slot(t, number) & CLOSE_ON_EXEC);
+}
 
 void file_set_close_on_exec(struct file_table *t, int number, bool on)
 {

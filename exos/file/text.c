@@ -63,7 +63,8 @@ ssize text_read(const struct text *t, void *program, size_t n, uint64_t *offset)
 	while (done < n) {
 		size_t in_page = *offset % FRAME_SIZE, part = MIN(n - done, FRAME_SIZE - in_page);
 
-		if (copy_out((char *)program + done, (char *)frame_address(t->frames[*offset / FRAME_SIZE]) + in_page, part))
+		if (copy_out((char *)program + done, (char *)frame_address(t->frames[*offset / FRAME_SIZE]) + in_page,
+			    part))
 			return done ? (ssize)done : -EFAULT;
 		done += part;
 		*offset += part;

@@ -7,7 +7,7 @@ struct text {
 	frame_t *frames; /* one heap object of frame numbers */
 	uint32_t count;
 	size_t length;
-	bool failed;     /* memory was exhausted: the text is cut short, and its file not opened */
+	bool failed; /* memory was exhausted: the text is cut short, and its file not opened */
 };
 
 void text_add(struct text *t, const void *bytes, size_t n);

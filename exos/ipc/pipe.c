@@ -1,20 +1,21 @@
 /* Pipes and FIFOs: a ring of frames in the domain's shared memory (paper 6.1).
  *
- * A write puts bytes into the ring and a read takes them out, with no copy in between and no kernel call unless somebody waits at
- * the other end. Positions only grow; a page of the ring has a frame while it holds bytes, and one more is kept for the next. */
+ * A write puts bytes into the ring and a read takes them out, with no copy in between and no kernel call unless
+ * somebody waits at the other end. Positions only grow; a page of the ring has a frame while it holds bytes, and one
+ * more is kept for the next. */
 #include <exos/heap.h>
 #include <exos/ipc/pipe.h>
 #include <exos/proc/proc.h>
 #include <exos/self.h>
 #include <exos/vm/copy.h>
 
-#define PIPE_FRAMES (PIPE_SIZE / FRAME_SIZE)
+#define PIPE_FRAMES	 (PIPE_SIZE / FRAME_SIZE)
 #define PIPE_FILE_SYSTEM 9
 
 struct pipe {
-	uint64_t read_at, write_at;       /* bytes ever taken out, put in (rounded when the pipe runs empty) */
-	uint32_t readers, writers;        /* open files at each end */
-	uint32_t opened_read, opened_write; /* how often an end was ever opened: for FIFOs' openers */
+	uint64_t read_at, write_at;		   /* bytes ever taken out, put in (rounded when the pipe runs empty) */
+	uint32_t readers, writers;		   /* open files at each end */
+	uint32_t opened_read, opened_write;	   /* how often an end was ever opened: for FIFOs' openers */
 	struct wait_queue read_queue, write_queue; /* who waits for bytes, for room */
 	frame_t frames[PIPE_FRAMES];
 	frame_t spare;
@@ -116,7 +117,8 @@ static ssize pipe_read(struct file *f, void *program, size_t n, uint64_t *offset
 		size_t in_page = p->read_at % FRAME_SIZE;
 		size_t part = MIN(MIN(n - done, FRAME_SIZE - in_page), p->write_at - p->read_at);
 
-		err = copy_out((char *)program + done, (char *)frame_address(*pipe_slot(p, p->read_at)) + in_page, part);
+		err = copy_out(
+			(char *)program + done, (char *)frame_address(*pipe_slot(p, p->read_at)) + in_page, part);
 		if (err)
 			break;
 		pipe_taken(p, part);

@@ -2,7 +2,7 @@
 #include <exos/linux/files.h>
 
 #define HERE ((uint64_t)AT_FDCWD)
-#define NS 1000000000ul
+#define NS   1000000000ul
 
 static int64_t access_at(uint64_t descriptor, uint64_t path, uint32_t mode, uint32_t flags)
 {

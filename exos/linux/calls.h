@@ -157,7 +157,7 @@
 	X(231, exit_group, LOCKED) \
 	X(247, waitid, LOCKED) \
 	X(302, prlimit64, LOCKED) \
-	/* linux/time.c, linux/machine.c */ \
+	/* linux/time.c, linux/machine.c, linux/restartable.c */ \
 	X(24, sched_yield, LOCKED) \
 	X(35, nanosleep, LOCKED) \
 	X(63, uname, LOCKED) \
@@ -178,4 +178,5 @@
 	X(273, set_robust_list, LOCKED) \
 	X(309, getcpu, LOCKED) \
 	X(318, getrandom, LOCKED) \
+	X(334, rseq, LOCKED) \
 	/* end */

@@ -102,8 +102,22 @@ static int64_t make_pipe(uint64_t program, uint32_t flags)
 int64_t linux_pipe(struct regs *r) { return make_pipe(A0(r), 0); }
 int64_t linux_pipe2(struct regs *r) { return make_pipe(A0(r), (uint32_t)A1(r)); }
 
-enum { F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK = 36, F_OFD_SETLK, F_OFD_SETLKW,
-	F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ, F_GETPIPE_SZ };
+enum {
+	F_DUPFD,
+	F_GETFD,
+	F_SETFD,
+	F_GETFL,
+	F_SETFL,
+	F_GETLK,
+	F_SETLK,
+	F_SETLKW,
+	F_OFD_GETLK = 36,
+	F_OFD_SETLK,
+	F_OFD_SETLKW,
+	F_DUPFD_CLOEXEC = 1030,
+	F_SETPIPE_SZ,
+	F_GETPIPE_SZ
+};
 #define SETTABLE_FLAGS ((uint32_t)(OPEN_APPEND | OPEN_NONBLOCK))
 
 static int64_t set_flags(struct file *f, uint64_t flags)

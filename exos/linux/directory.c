@@ -7,13 +7,14 @@ struct listing {
 	uint64_t program, room;
 	int64_t used;
 	int err;
-	bool old;                /* getdents: the type comes last, not before the name */
+	bool old; /* getdents: the type comes last, not before the name */
 };
 
 #define HEADER_NEW 19u /* number, offset, length, type */
 #define HEADER_OLD 18u
 
-static bool put_entry(struct dirent_sink *sink, const char *name, size_t length, uint64_t number, uint32_t type, uint64_t next)
+static bool put_entry(
+	struct dirent_sink *sink, const char *name, size_t length, uint64_t number, uint32_t type, uint64_t next)
 {
 	struct listing *l = (struct listing *)sink;
 	uint32_t header = l->old ? HEADER_OLD : HEADER_NEW;

@@ -16,7 +16,10 @@ struct linux_flock {
 /* The range that a program means, as first and last byte. */
 static int range_of(const struct file *f, const struct linux_flock *l, struct file_lock *lock)
 {
-	int64_t base = l->whence == SEEK_CUR ? (int64_t)f->offset : l->whence == SEEK_END ? (int64_t)f->inode->size : 0, start, end;
+	int64_t base = l->whence == SEEK_CUR   ? (int64_t)f->offset
+		       : l->whence == SEEK_END ? (int64_t)f->inode->size
+					       : 0,
+		start, end;
 
 	if (l->whence < SEEK_SET || l->whence > SEEK_END || l->type < F_RDLCK || l->type > F_UNLCK)
 		return -EINVAL;

@@ -1,5 +1,4 @@
 /* Names made, removed and moved; the current directory and the root. Called from the table of calls. */
-#include <exos/heap.h>
 #include <exos/linux/files.h>
 
 #define HERE ((uint64_t)AT_FDCWD)
@@ -64,7 +63,8 @@ static int64_t make_node(uint64_t descriptor, uint64_t program, uint64_t mode, u
 	default:
 		return -EINVAL;
 	}
-	return make_at(descriptor, program, type | ((uint32_t)mode & 07777), type == TYPE_CHAR || type == TYPE_BLOCK ? (uint32_t)device : 0);
+	return make_at(descriptor, program, type | ((uint32_t)mode & 07777),
+		type == TYPE_CHAR || type == TYPE_BLOCK ? (uint32_t)device : 0);
 }
 
 int64_t linux_mknod(struct regs *r) { return make_node(HERE, A0(r), A1(r), A2(r)); }
@@ -90,7 +90,8 @@ int64_t linux_unlinkat(struct regs *r)
 	return A2(r) & ~(uint64_t)AT_REMOVEDIR ? -EINVAL : unlink_at(A0(r), A1(r), A2(r) & AT_REMOVEDIR);
 }
 
-static int64_t rename_at(uint64_t old_descriptor, uint64_t old_program, uint64_t descriptor, uint64_t program, uint64_t flags)
+static int64_t rename_at(
+	uint64_t old_descriptor, uint64_t old_program, uint64_t descriptor, uint64_t program, uint64_t flags)
 {
 	struct place from, to;
 	int err = place_in(&from, old_descriptor, old_program);
@@ -110,7 +111,8 @@ int64_t linux_rename(struct regs *r) { return rename_at(HERE, A0(r), HERE, A1(r)
 int64_t linux_renameat(struct regs *r) { return rename_at(A0(r), A1(r), A2(r), A3(r), 0); }
 int64_t linux_renameat2(struct regs *r) { return rename_at(A0(r), A1(r), A2(r), A3(r), A4(r)); }
 
-static int64_t link_at(uint64_t old_descriptor, uint64_t old_program, uint64_t descriptor, uint64_t program, uint64_t flags)
+static int64_t link_at(
+	uint64_t old_descriptor, uint64_t old_program, uint64_t descriptor, uint64_t program, uint64_t flags)
 {
 	uint32_t how = (flags & AT_SYMLINK_FOLLOW ? 0 : AT_SYMLINK_NOFOLLOW) | (flags & AT_EMPTY_PATH);
 	struct inode *target;
@@ -222,38 +224,15 @@ int64_t linux_getcwd(struct regs *r)
 	return length;
 }
 
-/* Where a directory is, as a string of the process's own. */
-static int directory_path(struct inode *dir, char **out)
-{
-	frame_t f = frame_get();
-	ssize length;
-
-	if (f == NO_FRAME)
-		return -ENOMEM;
-	length = inode_path(dir, self->proc->root, frame_address(f), HEAP_MAX);
-	if (length >= 0) {
-		*out = heap_alloc((size_t)length + 1);
-		if (*out)
-			memcpy(*out, frame_address(f), (size_t)length + 1);
-		else
-			length = -ENOMEM;
-	}
-	frame_put(f);
-	return length < 0 ? (int)length : 0;
-}
-
-/* Takes over the reference to `dir` when it succeeds. */
+/* Takes over the reference to `dir`, whatever comes of it. */
 static int change_directory(struct inode *dir)
 {
-	char *path = NULL;
 	int err = (dir->mode & TYPE_MASK) == TYPE_DIR ? inode_permission(dir, 1) : -ENOTDIR;
 
-	if (!err)
-		err = directory_path(dir, &path);
-	if (err)
+	if (err) {
+		inode_put(dir);
 		return err;
-	heap_free(self->proc->cwd_path);
-	self->proc->cwd_path = path;
+	}
 	inode_put(self->proc->cwd);
 	self->proc->cwd = dir;
 	return 0;
@@ -264,26 +243,17 @@ int64_t linux_chdir(struct regs *r)
 	struct inode *dir;
 	int err = linux_inode_at(HERE, A0(r), 0, &dir);
 
-	if (err)
-		return err;
-	err = change_directory(dir);
-	if (err)
-		inode_put(dir);
-	return err;
+	return err ? err : change_directory(dir);
 }
 
 int64_t linux_fchdir(struct regs *r)
 {
 	struct file *f = linux_file(A0(r));
-	int err;
 
 	if (!f)
 		return -EBADF;
 	inode_ref(f->inode);
-	err = change_directory(f->inode);
-	if (err)
-		inode_put(f->inode);
-	return err;
+	return change_directory(f->inode);
 }
 
 int64_t linux_chroot(struct regs *r)

@@ -1,4 +1,5 @@
-/* Waiting for several files: poll and ppoll; and the wait itself, which select.c uses too. Called from the table of calls. */
+/* Waiting for several files: poll and ppoll; and the wait itself, which select.c uses too. Called from the table of
+ * calls. */
 #include <exos/heap.h>
 #include <exos/linux/polling.h>
 
@@ -10,9 +11,10 @@ struct linux_pollfd {
 /* Linux's names for what a read or write of ordinary data would find. */
 enum { POLL_IN_NORMAL = 0x40, POLL_OUT_NORMAL = 0x100 };
 
-/* Waiters are seen by other environments, so they are not on the stack. Past what one frame holds, waiting turns into looking again. */
-#define WAITERS_HEAP (HEAP_MAX / 4 / sizeof(struct waiter))
-#define WAITERS_MAX (FRAME_SIZE / sizeof(struct waiter))
+/* Waiters are seen by other environments, so they are not on the stack. Past what one frame holds, waiting turns into
+ * looking again. */
+#define WAITERS_HEAP  (HEAP_MAX / 4 / sizeof(struct waiter))
+#define WAITERS_MAX   (FRAME_SIZE / sizeof(struct waiter))
 #define LOOK_AGAIN_NS 10000000ul
 
 static bool wait_room(struct poll_wait *w)

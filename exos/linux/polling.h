@@ -14,7 +14,8 @@ struct poll_wait {
 /* What of `wanted` (POLL_) holds now; queues a waiter if nothing does. */
 uint32_t poll_file(struct poll_wait *w, struct file *f, uint32_t wanted);
 void poll_unqueue(struct poll_wait *w);
-/* Calls `look` (how many are ready, or -errno) until that is not 0 or time is up (now: at once; deadline in ticks, 0: never). -EINTR. */
+/* Calls `look` (how many are ready, or -errno) until that is not 0 or time is up (now: at once; deadline in ticks, 0:
+ * never). -EINTR. */
 int64_t poll_until(int64_t (*look)(struct poll_wait *w, void *what), void *what, bool now, uint64_t deadline);
 
 /* A program's timespec (null: for ever) as a deadline. */

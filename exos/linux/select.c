@@ -2,7 +2,7 @@
 #include <exos/heap.h>
 #include <exos/linux/polling.h>
 
-#define SET_BITS 1024
+#define SET_BITS  1024
 #define WORD_BITS 64
 #define SET_WORDS (SET_BITS / WORD_BITS)
 enum { SET_READ, SET_WRITE, SET_EXCEPT, SETS };
@@ -107,11 +107,13 @@ int64_t linux_select(struct regs *r)
 	if (time.seconds < 0 || time.microseconds < 0)
 		return -EINVAL;
 	/* More than this is for ever, for all that anybody will see of it. */
-	wanted = (uint64_t)MIN(time.seconds, INT64_MAX / 4000000000) * 1000000000ul + (uint64_t)MIN(time.microseconds, 1000000000) * 1000ul;
+	wanted = (uint64_t)MIN(time.seconds, INT64_MAX / 4000000000) * 1000000000ul +
+		 (uint64_t)MIN(time.microseconds, 1000000000) * 1000ul;
 	ready = select_numbers(r, !wanted, wanted ? time_deadline(wanted) : 0);
 	/* Linux tells what is left of the time; should that not be writable, nothing is lost. */
 	passed = MIN(time_monotonic() - started, wanted);
-	time = (struct linux_timeval){(int64_t)((wanted - passed) / 1000000000), (int64_t)((wanted - passed) % 1000000000 / 1000)};
+	time = (struct linux_timeval){
+		(int64_t)((wanted - passed) / 1000000000), (int64_t)((wanted - passed) % 1000000000 / 1000)};
 	copy_out(ADDRESS(void, A4(r)), &time, sizeof(time));
 	return ready;
 }

@@ -1,8 +1,8 @@
 /* What is known of files and file systems, in Linux's structures. Called from the table of calls. */
 #include <exos/linux/files.h>
 
-#define HERE ((uint64_t)AT_FDCWD)
-#define NS 1000000000ul
+#define HERE   ((uint64_t)AT_FDCWD)
+#define NS     1000000000ul
 #define SECTOR 512
 
 struct linux_stat {
@@ -15,15 +15,27 @@ struct linux_stat {
 };
 _Static_assert(sizeof(struct linux_stat) == 144, "struct stat of x86-64");
 
-static struct linux_timespec time_of(uint64_t ns) { return (struct linux_timespec){(int64_t)(ns / NS), (int64_t)(ns % NS)}; }
+static struct linux_timespec time_of(uint64_t ns)
+{
+	return (struct linux_timespec){(int64_t)(ns / NS), (int64_t)(ns % NS)};
+}
 
 static int64_t stat_out(const struct inode *i, uint64_t program)
 {
 	struct linux_stat s = {
-		.device = i->file_system, .number = i->number, .links = i->names, .mode = i->mode, .uid = i->uid, .gid = i->gid,
-		.device_itself = i->device, .size = (int64_t)i->size, .block_size = FRAME_SIZE,
-		.blocks = (int64_t)i->pages * (int64_t)(FRAME_SIZE / SECTOR), .accessed = time_of(i->accessed),
-		.modified = time_of(i->modified), .changed = time_of(i->changed),
+		.device = i->file_system,
+		.number = i->number,
+		.links = i->names,
+		.mode = i->mode,
+		.uid = i->uid,
+		.gid = i->gid,
+		.device_itself = i->device,
+		.size = (int64_t)i->size,
+		.block_size = FRAME_SIZE,
+		.blocks = (int64_t)i->pages * (int64_t)(FRAME_SIZE / SECTOR),
+		.accessed = time_of(i->accessed),
+		.modified = time_of(i->modified),
+		.changed = time_of(i->changed),
 	};
 
 	return copy_out(ADDRESS(void, program), &s, sizeof(s));
@@ -97,10 +109,22 @@ int64_t linux_statx(struct regs *r)
 	if (err)
 		return err;
 	const struct linux_statx s = {
-		.mask = STATX_BASIC, .block_size = FRAME_SIZE, .links = i->names, .uid = i->uid, .gid = i->gid, .mode = (uint16_t)i->mode,
-		.number = i->number, .size = i->size, .blocks = i->pages * (FRAME_SIZE / SECTOR), .accessed = statx_time(i->accessed),
-		.changed = statx_time(i->changed), .modified = statx_time(i->modified), .itself_major = major_of(i->device),
-		.itself_minor = minor_of(i->device), .device_major = major_of(i->file_system), .device_minor = minor_of(i->file_system),
+		.mask = STATX_BASIC,
+		.block_size = FRAME_SIZE,
+		.links = i->names,
+		.uid = i->uid,
+		.gid = i->gid,
+		.mode = (uint16_t)i->mode,
+		.number = i->number,
+		.size = i->size,
+		.blocks = i->pages * (FRAME_SIZE / SECTOR),
+		.accessed = statx_time(i->accessed),
+		.changed = statx_time(i->changed),
+		.modified = statx_time(i->modified),
+		.itself_major = major_of(i->device),
+		.itself_minor = minor_of(i->device),
+		.device_major = major_of(i->file_system),
+		.device_minor = minor_of(i->file_system),
 	};
 
 	inode_put(i);
@@ -119,7 +143,8 @@ enum { MAGIC_MEMORY = 0x01021994, MAGIC_PROC = 0x9fa0, MAGIC_PIPE = 0x50495045 }
 static int64_t statfs_out(const struct inode *i, uint64_t program)
 {
 	struct frame_counts counts = frame_counts();
-	struct linux_statfs s = {.type = MAGIC_PIPE, .block_size = FRAME_SIZE, .fragment_size = FRAME_SIZE, .name_length = NAME_MAX};
+	struct linux_statfs s = {
+		.type = MAGIC_PIPE, .block_size = FRAME_SIZE, .fragment_size = FRAME_SIZE, .name_length = NAME_MAX};
 
 	for (uint32_t m = 0; m < mount_count; m++) {
 		if (mounts[m].root->file_system == i->file_system)

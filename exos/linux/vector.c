@@ -4,12 +4,12 @@
 struct linux_iovec {
 	uint64_t base, length;
 };
-#define VECTOR_MAX 1024
+#define VECTOR_MAX   1024
 #define VECTOR_BATCH 8 /* entries copied at a time: the library's stack is small */
 
 struct vector {
 	uint64_t program; /* address of the entry that follows those in `entries` */
-	uint64_t left;    /* entries not taken yet, these included */
+	uint64_t left;	  /* entries not taken yet, these included */
 	uint32_t at, count;
 	struct linux_iovec entries[VECTOR_BATCH];
 };
@@ -196,7 +196,8 @@ int64_t linux_sendfile(struct regs *r)
 	if (!out || !in || !linux_writable(out) || !linux_readable(in))
 		return -EBADF;
 	/* Where this way does not lead, programs fall back to read and write. */
-	if ((in->inode->mode & TYPE_MASK) != TYPE_FILE || !in->inode->ops->page || !out->ops->write_library || (out->flags & OPEN_APPEND))
+	if ((in->inode->mode & TYPE_MASK) != TYPE_FILE || !in->inode->ops->page || !out->ops->write_library ||
+		(out->flags & OPEN_APPEND))
 		return -EINVAL;
 	if (!A2(r))
 		offset = &in->offset;

@@ -77,6 +77,7 @@ void exec_commit(struct image *image, struct proc *p)
 		file_table_exec(p->files);
 	p->exit_signal = SIGCHLD;
 	p->clear_child_tid = 0;
+	p->restartable_area = 0;
 	p->execed = true;
 }
 

@@ -114,6 +114,8 @@ int proc_fork(struct regs *regs, const struct fork_options *options)
 		return error;
 	}
 	child->exit_signal = options->exit_signal;
+	child->restartable_area = self->proc->restartable_area;
+	child->restartable_signature = self->proc->restartable_signature;
 	child->clear_child_tid = options->clear_tid;
 	if (!options->vfork)
 		child->ticks_started = ticks_now();

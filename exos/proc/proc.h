@@ -63,6 +63,8 @@ struct proc {
 	uint64_t ticks_used;              /* of the time-stamp counter, running; children's after wait */
 	uint64_t ticks_started;           /* since when it runs, 0 when not */
 	uint64_t children_ticks;
+	uint64_t restartable_area;        /* program address (restartable.h), or 0 */
+	uint32_t restartable_signature;
 	uint64_t clear_child_tid;         /* program address, or 0 */
 	uint64_t alarm_at;                /* ITIMER_REAL: ticks, 0 none */
 	uint64_t alarm_interval;          /* ticks */

@@ -25,8 +25,8 @@ static struct {
 	uint8_t header[LINK_HEADER];
 	uint32_t header_length;
 	uint32_t left; /* bytes of the message yet to come */
-	uint8_t text[4];
 	uint32_t text_length;
+	uint8_t text[4]; /* its beginning, unless it is input */
 } in;
 
 void link_start(bool without_messages)
@@ -75,7 +75,8 @@ static void send_message(enum link_channel channel, const void *bytes, size_t n)
 		out.bytes[1] = (uint8_t)n;
 		out.bytes[2] = (uint8_t)(n >> 8);
 	}
-	memcpy(out.bytes + header, bytes, n);
+	if (n)
+		memcpy(out.bytes + header, bytes, n);
 	out.length = header + n;
 	out.sent = 0;
 	link_wait(false);
@@ -146,8 +147,9 @@ static void message_part(const uint8_t *bytes, uint32_t n)
 		tty_input(bytes, n);
 		return;
 	}
-	for (uint32_t i = 0; i < n && in.text_length < sizeof(in.text); i++)
-		in.text[in.text_length++] = bytes[i];
+	for (uint32_t i = 0; i < n; i++, in.text_length++)
+		if (in.text_length < sizeof(in.text))
+			in.text[in.text_length] = bytes[i];
 }
 
 static void take_bytes(const uint8_t *bytes, size_t n)

@@ -1,7 +1,7 @@
 /* The link to ./exo: one serial line that carries several streams, in messages.
  *
  * A message is: channel (1 byte), length (2 bytes, little endian, at most LINK_MAX), that many bytes. The host's end is
- * tools/link.c, which shares this header; nothing here needs more than <stdint.h>. Whoever gets a channel that he does not
+ * tools/link, which shares this header; nothing here needs more than <stdint.h>. Whoever gets a channel that he does not
  * know, or a length that is too large, has lost the thread: the host ends the machine, the guest ignores the message.
  *
  * How it goes: the guest says LINK_HELLO; before that the host sends nothing. Then the host sends LINK_SIZE, if it has a

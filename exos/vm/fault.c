@@ -95,9 +95,9 @@ static int add_file(struct fault *f)
 
 	if (index >= ROUND_UP(inode->size, FRAME_SIZE) / FRAME_SIZE)
 		return -EIO;
-	frame = inode->ops->page(inode, index, shared);
+	frame = inode->ops->page(inode, index, true); /* a hole too: what is written to the file later is to be seen here */
 	if (frame == NO_FRAME)
-		return shared ? -ENOMEM : add_zero(f);
+		return -ENOMEM;
 	if (!shared && (f->write || ends_within))
 		return add_copy(f, frame);
 	frame_ref(frame);

@@ -245,6 +245,12 @@ env_id child_make(struct child *c, void (*run)(void *), void *argument, uint64_t
 	return c->env;
 }
 
+const struct local *child_local(const struct child *c)
+{
+	bind(0, TABLE_WINDOW + 2 * FRAME_SIZE, BIND_ENTRY(c->frames[2], BIND_READ));
+	return (const struct local *)(TABLE_WINDOW + 2 * FRAME_SIZE);
+}
+
 bool child_finish(struct child *c)
 {
 	while (!c->done)

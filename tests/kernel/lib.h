@@ -62,6 +62,7 @@ struct child {
  * name; 0: the kernel refused. */
 env_id child_make(struct child *c, void (*run)(void *), void *argument, uint64_t account_limit);
 bool child_finish(struct child *c); /* gives it the CPU until it is done; false: it was stopped */
+const struct local *child_local(const struct child *c); /* to look at, until the next call */
 int64_t child_end(struct child *c); /* destroys it and frees its frames; the last step's result */
 bool run_child(void (*run)(void *), void *argument, uint64_t account_limit); /* all three */
 

@@ -219,7 +219,7 @@ int linux_time_in(const struct linux_timespec *program, uint64_t *ns)
 
 struct proc *proc_find(int pid)
 {
-	LIST_FOR_EACH(l, &proc_list) {
+	LIST_FOR_EACH (l, &proc_list) {
 		struct proc *p = CONTAINER_OF(l, struct proc, link);
 
 		if (p->pid == pid)
@@ -265,7 +265,8 @@ _Noreturn void panic(const char *text, ...)
 
 void stubs_start(void)
 {
-	stub_window = mmap(NULL, FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	stub_window = mmap(
+		NULL, FRAMES * FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	stub_references = calloc(FRAMES, sizeof(*stub_references));
 	for (frame_t f = FRAMES - 1; f; f--)
 		free_frames[free_count++] = f;
@@ -284,8 +285,6 @@ void stubs_start(void)
 	stub_proc.cwd = stub_proc.root = root_inode;
 	inode_ref(root_inode);
 	inode_ref(root_inode);
-	stub_proc.cwd_path = heap_alloc(2);
-	stub_proc.cwd_path[0] = '/';
 	stub_proc.umask = 022;
 	list_append(&proc_list, &stub_proc.link);
 	self->proc = &stub_proc;
@@ -296,7 +295,6 @@ void stubs_end(void)
 	file_table_put(stub_proc.files);
 	inode_put(stub_proc.cwd);
 	inode_put(stub_proc.root);
-	heap_free(stub_proc.cwd_path);
 }
 
 static int tests, failures;

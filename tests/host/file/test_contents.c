@@ -1,4 +1,5 @@
-/* Contents of files: random writes, reads, cuts against a plain array; holes, appending, limits, running out of memory; sendfile; locks; poll. */
+/* Contents of files: random writes, reads, cuts against a plain array; holes, appending, limits, running out of memory;
+ * sendfile; locks; poll. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,7 +44,8 @@ static void random_changes(void)
 		else if (rand() % 2)
 			write_at(fd, at, size);
 		n = CALL(pread64, fd, buffer, size, at);
-		good = n == (at >= length ? 0 : (int64_t)MIN(size, length - at)) && !memcmp(buffer, model + at, (size_t)n);
+		good = n == (at >= length ? 0 : (int64_t)MIN(size, length - at)) &&
+		       !memcmp(buffer, model + at, (size_t)n);
 	}
 	ok(good, "3,000 random changes");
 	CALL(close, fd);
@@ -234,7 +236,8 @@ static void exhaustion(void)
 		CALL(unlink, "/x/link");
 		CALL(rmdir, "/x");
 		if (stub_frames_used != frames || stub_heap_used != heap) {
-			printf("# after %d allocations: %u frames, %u objects more\n", (int)n, stub_frames_used - frames, stub_heap_used - heap);
+			printf("# after %d allocations: %u frames, %u objects more\n", (int)n,
+				stub_frames_used - frames, stub_heap_used - heap);
 			leak = true;
 			break;
 		}

@@ -13,8 +13,10 @@ static size_t length;
 /* Appends an entry; the tests' own writer, so that nothing depends on the host's file systems. */
 static void entry(const char *name, uint32_t number, uint32_t mode, uint32_t links, const char *data, size_t size)
 {
-	length += (size_t)sprintf((char *)archive + length, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s", number, mode, 5, 6,
-		links, 1234567890, size, 8, 1, 1, 3, strlen(name) + 1, 0, name) + 1;
+	length += (size_t)sprintf((char *)archive + length,
+			  "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x%s", number, mode, 5, 6, links,
+			  1234567890, size, 8, 1, 1, 3, strlen(name) + 1, 0, name) +
+		  1;
 	length = ROUND_UP(length, 4ul);
 	memcpy(archive + length, data, size);
 	length = ROUND_UP(length + size, 4ul);
@@ -97,7 +99,8 @@ static uint64_t random_number(void)
 
 static void damage(void)
 {
-	uint32_t frames, heap, rounds = getenv("FUZZ_ROUNDS") ? (uint32_t)atoi(getenv("FUZZ_ROUNDS")) : 2000, accepted = 0;
+	uint32_t frames, heap, rounds = getenv("FUZZ_ROUNDS") ? (uint32_t)atoi(getenv("FUZZ_ROUNDS")) : 2000,
+			       accepted = 0;
 	static const char *const digits = "0123456789abcdefABCDEF/.x";
 
 	clean("/");
@@ -113,9 +116,11 @@ static void damage(void)
 		for (uint32_t change = 0; change < changes; change++) {
 			size_t at = random_number() % length;
 
-			damaged[at] = random_number() % 3 ? (unsigned char)digits[random_number() % 25] : (unsigned char)random_number();
+			damaged[at] = random_number() % 3 ? (unsigned char)digits[random_number() % 25]
+							  : (unsigned char)random_number();
 			if (random_number() % 4 == 0) /* a part moved */
-				memmove(damaged + at, damaged + random_number() % length, MIN(random_number() % 200, (uint64_t)64));
+				memmove(damaged + at, damaged + random_number() % length,
+					MIN(random_number() % 200, (uint64_t)64));
 		}
 		exact = malloc(n ? n : 1); /* so that reading past the end is found out */
 		memcpy(exact, damaged, n);

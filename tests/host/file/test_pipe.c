@@ -70,7 +70,8 @@ static void random_sizes(void)
 		}
 		good = good && in - out <= PIPE_SIZE;
 		if (!good)
-			printf("# step %d: size %zu, moved %ld, written %zu, read %zu\n", n, size, (long)moved, in, out);
+			printf("# step %d: size %zu, moved %ld, written %zu, read %zu\n", n, size, (long)moved, in,
+				out);
 	}
 	ok(good, "20,000 reads and writes of random sizes");
 }
@@ -166,7 +167,8 @@ int main(void)
 	CALL(close, ends[0]);
 	is(CALL(unlink, "/f/fifo"), 0, "unlink");
 	is(stub_frames_used, frames, "no frame is left over");
-	is(stub_heap_used - 1, heap + 1, "nothing of the heap is left over"); /* the table's first block, and its list */
+	is(stub_heap_used - 1, heap + 1,
+		"nothing of the heap is left over"); /* the table's first block, and its list */
 	stubs_end();
 	return done_testing();
 }

@@ -115,8 +115,9 @@ static void open_files(void)
 
 static void system_files(void)
 {
-	static const char *const files[] = {"meminfo", "stat", "uptime", "loadavg", "version", "cpuinfo", "mounts", "filesystems", "devices",
-		"sys/kernel/hostname", "sys/kernel/osrelease", "sys/kernel/ostype", "sys/kernel/pid_max", "self/maps", "self/statm", "self/cmdline"};
+	static const char *const files[] = {"meminfo", "stat", "uptime", "loadavg", "version", "cpuinfo", "mounts",
+		"filesystems", "devices", "sys/kernel/hostname", "sys/kernel/osrelease", "sys/kernel/ostype",
+		"sys/kernel/pid_max", "self/maps", "self/statm", "self/cmdline"};
 	char path[64];
 
 	for (size_t n = 0; n < ARRAY_LENGTH(files); n++) {

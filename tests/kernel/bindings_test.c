@@ -1,0 +1,220 @@
+/* Bindings: pages and page tables, what each right means to the hardware, everything that must be refused, and the counts. */
+#include <tests/kernel/lib.h>
+
+#define PAGE_FAULT 14
+#define ERROR_PRESENT 1
+#define ERROR_WRITE 2
+#define ERROR_USER 4
+#define ERROR_FETCH 16
+#define SPAN(level) (FRAME_SIZE << 9 * (level))
+#define OTHER (SCRATCH + SPAN(1)) /* the next leaf table's */
+
+static const uint64_t R = BIND_READ, RW = BIND_READ | BIND_WRITE, RX = BIND_READ | BIND_EXEC, RWX = BIND_READ | BIND_WRITE | BIND_EXEC;
+
+static bool readable(uint64_t va) { return attempt(do_read, (void *)va) == RETURNED; }
+static bool writable(uint64_t va) { return attempt(do_write, (void *)va) == RETURNED; }
+static bool faulted_with(uint64_t va, uint64_t error)
+{
+	return LOCAL->last.cause == PAGE_FAULT && LOCAL->last.address == va && LOCAL->last.error == error;
+}
+
+static void test_rights(frame_t f)
+{
+	uint8_t *page = (uint8_t *)SCRATCH;
+
+	is(bind(0, SCRATCH, BIND_ENTRY(f, RW)), 1, "a_page_is_bound");
+	page[5] = 0xc3; /* ret */
+	ok(readable(SCRATCH) && writable(SCRATCH), "a_bound_page_is_readable_and_writable");
+	ok(attempt(do_execute, page + 5) == PAGE_FAULT && faulted_with(SCRATCH + 5, ERROR_PRESENT | ERROR_USER | ERROR_FETCH),
+		"a_page_without_exec_cannot_be_executed");
+	is(bind_once(0, SCRATCH, BIND_ENTRY(f, R)), 1, "write_access_is_taken_away");
+	ok(!writable(SCRATCH) && faulted_with(SCRATCH, ERROR_PRESENT | ERROR_WRITE | ERROR_USER), "a_protected_page_faults_at_once");
+	ok(readable(SCRATCH), "and_stays_readable");
+	is(bind_once(0, SCRATCH, BIND_ENTRY(f, RX)), 1, "exec_is_given");
+	ok(attempt(do_execute, page + 5) == RETURNED, "an_executable_page_is_executed");
+	is(bind_once(0, SCRATCH, BIND_ENTRY(f, RWX)), 1, "write_access_is_given_back");
+	ok(writable(SCRATCH), "an_unprotected_page_is_writable_at_once");
+	is(bind_once(0, SCRATCH, 0), 1, "a_binding_is_broken");
+	ok(!readable(SCRATCH) && faulted_with(SCRATCH, ERROR_USER), "a_revoked_page_faults_at_once");
+	is(bind_once(0, SCRATCH, 0), 1, "breaking_what_is_not_bound_does_nothing");
+}
+
+static void test_replacement(frame_t f)
+{
+	frame_t g = frame();
+
+	bind(0, SCRATCH, BIND_ENTRY(f, RW));
+	*(volatile uint64_t *)SCRATCH = 1;
+	bind(0, SCRATCH, BIND_ENTRY(g, RW));
+	*(volatile uint64_t *)SCRATCH = 2;
+	is(frame_in_table(f).bindings, 0, "a_replaced_frame_is_bound_no_more");
+	bind(0, SCRATCH, BIND_ENTRY(f, R));
+	is(*(volatile int64_t *)SCRATCH, 1, "a_replaced_binding_shows_the_new_frame_at_once");
+	bind(0, SCRATCH + FRAME_SIZE, BIND_ENTRY(f, RW));
+	is(frame_in_table(f).bindings, 2, "bindings_are_counted");
+	*(volatile uint64_t *)(SCRATCH + FRAME_SIZE) = 3;
+	is(*(volatile int64_t *)SCRATCH, 3, "two_bindings_of_a_frame_show_the_same_bytes");
+	bind(0, SCRATCH + FRAME_SIZE, 0);
+	bind(0, SCRATCH, 0);
+	is(frame_in_table(f).bindings, 0, "and_counted_down");
+	give(g);
+}
+
+static void test_refused_places(frame_t f)
+{
+	struct {
+		uint64_t va;
+		const char *name;
+	} bad[] = {
+		{ AEGIS_USER_TOP, "the_page_below_the_hole_is_refused" },
+		{ 0x800000000000, "a_non_canonical_address_is_refused" },
+		{ 0xffff800000000000, "the_physical_map_is_refused" },
+		{ 0xffffffff80100000, "the_kernels_image_is_refused" },
+		{ UINT64_MAX - 4095, "the_last_page_is_refused" },
+		{ SCRATCH + 1, "an_unaligned_address_is_refused" },
+	};
+	frame_t table = frame();
+
+	for (uint32_t i = 0; i < 6; i++)
+		is(bind_once(0, bad[i].va, BIND_ENTRY(f, RW)), -E_INVALID, bad[i].name);
+	is(bind_once(0, SCRATCH + FRAME_SIZE, BIND_ENTRY(table, R | BIND_LEVEL(1))), -E_INVALID, "a_table_that_is_not_aligned_to_its_span_is_refused");
+	is(bind_once(0, 0x350000000000, BIND_ENTRY(f, RW)), -E_NOTABLE, "a_page_without_its_table_is_refused");
+	is(bind_once(0, 0x350000000000, 0), -E_NOTABLE, "so_is_breaking_one");
+	is(bind_once(0, SCRATCH, BIND_ENTRY((uint64_t)info->frames, RW)), -E_INVALID, "a_frame_that_does_not_exist_is_refused");
+	is(bind_once(0, SCRATCH, UINT64_MAX), -E_INVALID, "the_largest_frame_number_is_refused");
+	is(bind_once(0, SCRATCH, BIND_ENTRY((uint64_t)f + (1ul << 32), RW)), -E_INVALID, "a_frame_number_is_not_truncated");
+	give(table);
+}
+
+static void test_refused_frames(void)
+{
+	frame_t free_one = frame();
+	struct {
+		uint64_t va;
+		frame_t f;
+		uint64_t flags;
+		const char *name;
+	} bad[] = {
+		{ SCRATCH, 0, R, "the_kernels_frames_are_refused" },
+		{ SCRATCH, 0x100, R, "the_kernels_image_is_refused_by_number" },
+		{ SCRATCH, boot->root, R, "a_root_is_refused" },
+		{ SCRATCH, boot->root, RW, "a_root_is_refused_for_writing" },
+		{ SCRATCH, boot->info, RW, "what_the_kernel_exposes_is_not_writable" },
+		{ SCRATCH, boot->info, RX, "nor_executable" },
+		{ SCRATCH, info->frame_table.first, RW, "the_frame_table_is_not_writable" },
+		{ SCRATCH, info->env_table.first, RW, "the_environment_table_is_not_writable" },
+		{ SCRATCH, free_one, R, "a_free_frame_is_refused" },
+		{ SCRATCH + SPAN(3), boot->root, R | BIND_LEVEL(3), "a_root_is_no_table" },
+		{ OTHER, boot->upcall, R | BIND_LEVEL(1), "an_upcall_page_is_no_table" },
+		{ OTHER, info->frame_table.first, R | BIND_LEVEL(1), "an_exposed_frame_is_no_table" },
+	};
+
+	give(free_one);
+	for (uint32_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		is(bind_once(0, bad[i].va, BIND_ENTRY(bad[i].f, bad[i].flags)),
+			-E_DENIED, bad[i].name);
+	is(bind_once(0, SCRATCH, BIND_ENTRY(boot->info, R)), 1, "what_the_kernel_exposes_is_readable");
+	is(((volatile const struct aegis_info *)SCRATCH)->magic == AEGIS_MAGIC, true, "and_is_what_it_says");
+	bind_once(0, SCRATCH, 0);
+}
+
+static void test_tables(frame_t f)
+{
+	frame_t table = frame(), second = frame();
+	uint64_t region = OTHER;
+
+	bind(0, SCRATCH, BIND_ENTRY(table, RW));
+	((volatile uint64_t *)SCRATCH)[0] = (uint64_t)boot->root << FRAME_SHIFT | 7; /* what a liar would prepare */
+	is(bind_once(0, region, BIND_ENTRY(table, R | BIND_LEVEL(1))), -E_BUSY, "a_frame_bound_as_a_page_cannot_become_a_table");
+	bind_once(0, SCRATCH, 0);
+	is(bind_once(0, region, BIND_ENTRY(table, R | BIND_LEVEL(1))), 1, "a_frame_becomes_a_table");
+	is(frame_in_table(table).state, FRAME_TABLE1, "its_state_says_so");
+	ok(!readable(region), "a_table_starts_empty_whatever_was_in_it");
+	is(bind_once(0, SCRATCH, BIND_ENTRY(table, RW)), -E_DENIED, "a_table_cannot_be_bound_writable");
+	is(aegis_frame_free(&table, 1), -E_DENIED, "a_table_cannot_be_freed");
+	is(bind_once(0, region, BIND_ENTRY(second, R | BIND_LEVEL(1))), -E_BUSY, "a_table_is_not_replaced");
+	is(bind_once(0, 0x300080000000, BIND_ENTRY(table, R | BIND_LEVEL(2))), -E_DENIED, "a_table_has_one_level");
+	is(bind_once(0, region, BIND_ENTRY(f, RW)), 1, "a_page_is_bound_in_it");
+	is(bind_once(0, region, BIND_LEVEL(1)), -E_BUSY, "a_table_that_holds_bindings_stays");
+	is(bind_once(0, SCRATCH, BIND_ENTRY(table, R)), 1, "ones_own_table_can_be_read");
+	(void)*(volatile uint8_t *)region;
+	is(((volatile int64_t *)SCRATCH)[0] & 0x7f, 0x27, "it_shows_the_accessed_bit");
+	*(volatile uint8_t *)region = 1;
+	is(((volatile int64_t *)SCRATCH)[0] & 0x7f, 0x67, "and_the_dirty_bit");
+	is(bind_once(0, region, BIND_LEVEL(1)), -E_BUSY, "a_table_that_is_also_read_as_a_page_stays_too");
+	bind_once(0, region, 0);
+	is(bind_once(0, region, BIND_LEVEL(1)), 1, "an_empty_table_goes");
+	bind_once(0, SCRATCH, 0);
+	is(frame_in_table(table).state, FRAME_OWNED, "and_is_an_ordinary_frame_again_when_nothing_shows_it");
+	is(bind_once(0, SCRATCH, BIND_ENTRY(table, RW)), 1, "which_can_be_written_again");
+	bind_once(0, SCRATCH, 0);
+	give(table);
+	give(second);
+}
+
+/* The same leaf table at two places: what is broken through one must not linger in the translation buffer of the other. */
+static void test_aliases(frame_t f)
+{
+	frame_t table = frame();
+	uint64_t first = OTHER, second = OTHER + SPAN(1);
+
+	bind_once(0, first, BIND_ENTRY(table, R | BIND_LEVEL(1)));
+	is(bind_once(0, second, BIND_ENTRY(table, R | BIND_LEVEL(1))), 1, "a_table_can_be_bound_at_two_places");
+	bind_once(0, first, BIND_ENTRY(f, RW));
+	ok(writable(second) && writable(first), "what_is_bound_in_it_shows_at_both");
+	bind_once(0, first, BIND_ENTRY(f, R));
+	ok(!writable(second), "a_page_protected_at_one_place_is_protected_at_the_other");
+	bind_once(0, first, BIND_ENTRY(f, RW));
+	ok(writable(second), "and_unprotected");
+	bind_once(0, first, 0);
+	ok(!readable(second), "a_page_broken_at_one_place_faults_at_the_other_at_once");
+	is(bind_once(0, first, BIND_LEVEL(1)), 1, "one_place_of_the_table_goes");
+	is(frame_in_table(table).state, FRAME_TABLE1, "it_stays_a_table");
+	is(bind_once(0, second, BIND_LEVEL(1)), 1, "the_other_place_goes");
+	give(table);
+}
+
+static void test_batches(frame_t f)
+{
+	struct aegis_binding list[AEGIS_BATCH_MAX + 1];
+	int64_t before;
+
+	for (uint32_t i = 0; i <= AEGIS_BATCH_MAX; i++)
+		list[i] = (struct aegis_binding){ OTHER + i * FRAME_SIZE, BIND_ENTRY(f, R) };
+	bind(0, OTHER, 0);
+	before = frame_in_table(f).bindings;
+	is(aegis_bind(0, list, AEGIS_BATCH_MAX, NULL), AEGIS_BATCH_MAX, "a_full_batch_is_bound");
+	is(frame_in_table(f).bindings, before + AEGIS_BATCH_MAX, "each_binding_counts");
+	list[3].entry = BIND_ENTRY(0, R);
+	is(aegis_bind(0, list, 8, NULL), 3, "a_batch_says_how_far_it_came");
+	is(frame_in_table(f).bindings, before + AEGIS_BATCH_MAX, "rebinding_the_same_frame_keeps_the_count");
+	is(aegis_bind(0, list + 3, 2, NULL), -E_DENIED, "a_batch_that_fails_at_once_says_why");
+	for (uint32_t i = 0; i < AEGIS_BATCH_MAX; i++)
+		list[i].entry = 0;
+	is(aegis_bind(0, list, AEGIS_BATCH_MAX, NULL), AEGIS_BATCH_MAX, "a_full_batch_is_broken");
+	is(frame_in_table(f).bindings, before, "none_is_left");
+	is(aegis_bind(0, list, 0, NULL), -E_INVALID, "an_empty_batch_is_refused");
+	is(aegis_bind(0, list, AEGIS_BATCH_MAX + 1, NULL), -E_INVALID, "too_long_a_batch_is_refused");
+	is(aegis_bind(0, NULL, 1, NULL), -E_FAULT, "a_batch_that_cannot_be_read_faults");
+	is(aegis_bind(0, (void *)(AEGIS_USER_TOP - 8), 1, NULL), -E_FAULT, "so_does_one_that_leaves_user_memory");
+	is(aegis_bind(0, (void *)0xffff800000100000, 1, NULL), -E_FAULT, "and_one_in_the_kernel");
+	is(aegis_bind(0x7fffff01, list, 1, NULL), -E_NOENV, "an_environment_that_does_not_exist_is_refused");
+	bind_once(0, OTHER, BIND_LEVEL(1));
+}
+
+void test_main(void)
+{
+	frame_t f = frame();
+
+	test_rights(f);
+	test_replacement(f);
+	test_refused_places(f);
+	test_refused_frames();
+	test_batches(f);
+	bind(0, SCRATCH, BIND_ENTRY(f, R));
+	bind_once(0, SCRATCH, 0);
+	test_tables(f);
+	test_aliases(f);
+	is(frame_in_table(f).bindings, 0, "nothing_is_bound_in_the_end");
+	give(f);
+}
