@@ -1,4 +1,5 @@
-/* Text from numbers: format(), which everything that shows something (the log, /proc, panic) is made with. No lock, no state. */
+/* Text from numbers: format(), which everything that shows something (the log, /proc, panic) is made with. No lock, no
+ * state. */
 #include <exos/base.h>
 
 struct output {
@@ -108,23 +109,30 @@ static void emit_number(struct output *o, const struct spec *s, uint64_t value, 
 		emit_times(o, ' ', pad);
 }
 
+static uint64_t unsigned_argument(const struct spec *s, va_list *arguments)
+{
+	return s->size == sizeof(long) ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned);
+}
+
 static void emit_conversion(struct output *o, char conversion, struct spec *s, va_list *arguments)
 {
-	bool wide = s->size == sizeof(long);
 	char c;
 	int64_t value;
 
 	switch (conversion) {
 	case 'd':
 	case 'i':
-		value = wide ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
+		value = s->size == sizeof(long) ? va_arg(*arguments, int64_t) : va_arg(*arguments, int);
 		emit_number(o, s, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, value < 0 ? "-" : "");
 		return;
 	case 'u':
+		emit_number(o, s, unsigned_argument(s, arguments), 10, "");
+		return;
 	case 'x':
+		emit_number(o, s, unsigned_argument(s, arguments), 16, "");
+		return;
 	case 'o':
-		emit_number(o, s, wide ? va_arg(*arguments, uint64_t) : va_arg(*arguments, unsigned),
-			conversion == 'u' ? 10 : conversion == 'x' ? 16 : 8, "");
+		emit_number(o, s, unsigned_argument(s, arguments), 8, "");
 		return;
 	case 'p':
 		emit_number(o, s, (uintptr_t)va_arg(*arguments, void *), 16, "0x");

@@ -1,20 +1,22 @@
-/* The domain's pool of frames: between the kernel, which hands out frames by number, and everything in ExOS that needs a page.
+/* The domain's pool of frames: between the kernel, which hands out frames by number, and everything in ExOS that needs
+ * a page.
  *
- * Idle frames stay bound in the window, so that taking one costs no kernel call; bare frames (page tables and kernel objects, which may be bound
- * nowhere else) have a pool of their own. Both are chained through frame_references. Each pool gives back what exceeds its high-water mark, a batch at
- * a time, so that neither a get nor a put near the mark calls the kernel twice in a row. When the kernel has no frame left, each pool draws on the
- * other. Domain lock held. */
+ * Idle frames stay bound in the window, so that taking one costs no kernel call; bare frames (page tables and kernel
+ * objects, which may be bound nowhere else) have a pool of their own. Both are chained through frame_references. Each
+ * pool gives back what exceeds its high-water mark, a batch at a time, so that neither a get nor a put near the mark
+ * calls the kernel twice in a row. When the kernel has no frame left, each pool draws on the other. Domain lock held.
+ */
 #include <aegis/x86_64/stubs.h>
 #include <exos/frames.h>
 #include <exos/start.h>
 #include <exos/vm/x86_64/page.h>
 
-#define TABLE_FLAGS (BIND_READ | BIND_WRITE | BIND_EXEC)
+#define TABLE_FLAGS	    (BIND_READ | BIND_WRITE | BIND_EXEC)
 #define REFERENCES_IN_FRAME (FRAME_SIZE / sizeof(uint32_t))
-#define BARE_BATCH 16      /* a process needs about eight */
-#define BARE_MOST 128
-#define IDLE_MOST 4096     /* 16 MiB, */
-#define IDLE_FRACTION 16   /* but no more than this part of the machine */
+#define BARE_BATCH	    16 /* a process needs about eight */
+#define BARE_MOST	    128
+#define IDLE_MOST	    4096 /* 16 MiB, */
+#define IDLE_FRACTION	    16	 /* but no more than this part of the machine */
 
 struct pool {
 	frame_t first;
@@ -45,7 +47,8 @@ static frame_t pop(struct pool *pool)
 static bool add_table(uint64_t va, uint32_t level)
 {
 	frame_t f = frame_get_bare();
-	struct aegis_binding table = {ROUND_DOWN(va, FRAME_SIZE << 9 * level), BIND_ENTRY(f, TABLE_FLAGS | BIND_LEVEL(level))};
+	struct aegis_binding table = {
+		ROUND_DOWN(va, FRAME_SIZE << 9 * level), BIND_ENTRY(f, TABLE_FLAGS | BIND_LEVEL(level))};
 	int64_t result;
 
 	if (f == NO_FRAME)
@@ -180,7 +183,8 @@ static bool bind_references(uint32_t frames)
 		if (aegis_frame_alloc(taken, need) != need)
 			return false;
 		for (uint32_t level = need; level-- > 0; n++)
-			list[n] = (struct aegis_binding){va, BIND_ENTRY(taken[n], BIND_READ | BIND_WRITE | BIND_LEVEL(level))};
+			list[n] = (struct aegis_binding){
+				va, BIND_ENTRY(taken[n], BIND_READ | BIND_WRITE | BIND_LEVEL(level))};
 		if (aegis_bind(0, list, n, NULL) != n)
 			return false;
 	}
@@ -246,15 +250,6 @@ bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flag
 		first += n;
 		count -= n;
 	}
-	return true;
-}
-
-bool frame_adopt(frame_t first, uint32_t count)
-{
-	if (!frame_bind_shared((uintptr_t)frame_address(first), first, count, BIND_READ | BIND_WRITE))
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		frame_references[first + i] = 1;
 	return true;
 }
 

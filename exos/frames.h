@@ -9,9 +9,10 @@
 
 #define NO_FRAME 0u /* frame 0 is never the domain's */
 
-/* One word a frame of the machine: the references to a frame in use; of an idle one, the next idle frame. Only these functions use it. */
+/* One word a frame of the machine: the references to a frame in use; of an idle one, the next idle frame. Only these
+ * functions use it. */
 #define FRAME_REFERENCES_VA (EXOS_TABLES_VA + 0x800000000ul)
-#define frame_references ((uint32_t *)FRAME_REFERENCES_VA)
+#define frame_references    ((uint32_t *)FRAME_REFERENCES_VA)
 
 static inline void *frame_address(frame_t f) { return (void *)(EXOS_WINDOW_VA + (uint64_t)f * FRAME_SIZE); }
 static inline frame_t address_frame(const void *p) { return (frame_t)(((uintptr_t)p - EXOS_WINDOW_VA) / FRAME_SIZE); }
@@ -19,24 +20,25 @@ static inline frame_t address_frame(const void *p) { return (frame_t)(((uintptr_
 /* Before any other call here, once, in the first environment. False: the machine has too little memory even for this. */
 bool frames_start(const struct aegis_info *info);
 
-frame_t frame_get(void);        /* one reference; contents: anything of this domain. NO_FRAME when memory is exhausted */
+frame_t frame_get(void); /* one reference; contents: anything of this domain. NO_FRAME when memory is exhausted */
 frame_t frame_get_zeroed(void);
 static inline void frame_ref(frame_t f) { frame_references[f]++; }
-void frame_put(frame_t f);      /* drops a reference; the last one frees: no program may have the frame bound any more */
+void frame_put(frame_t f); /* drops a reference; the last one frees: no program may have the frame bound any more */
 static inline uint32_t frame_refs(frame_t f) { return frame_references[f]; }
 /* Frames to be page tables or environment objects. Not in the window; all zero when given back. */
 frame_t frame_get_bare(void);
 void frame_put_bare(frame_t f);
-/* Takes in frames that the domain has held from the start (module 0): each has one reference from then on and is in the window. */
-bool frame_adopt(frame_t first, uint32_t count);
-/* Binds frames one after the other at `va` of the shared slot, adding page tables where they are missing. False: no memory for those. */
+/* Binds frames one after the other at `va` of the shared slot, adding page tables where they are missing. False: no
+ * memory for those. */
 bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flags);
-void frames_trim(void);         /* gives every idle frame back to the kernel */
+void frames_trim(void); /* gives every idle frame back to the kernel */
 
-void frame_zero(void *page);    /* 4,096 bytes, as fast as the CPU can; alters no program register */
+void frame_zero(void *page); /* 4,096 bytes, as fast as the CPU can; alters no program register */
 void frame_copy(void *to, const void *from);
 
 struct frame_counts {
-	uint64_t total, free, held_idle; /* usable frames of the machine, free in the kernel, held by the domain but unused */
+	uint64_t total;	    /* usable frames of the machine */
+	uint64_t free;	    /* in the kernel */
+	uint64_t held_idle; /* held by the domain but unused */
 };
 struct frame_counts frame_counts(void);

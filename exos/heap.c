@@ -1,8 +1,9 @@
 /* The heap of ExOS: every object that is smaller than a frame and outlives a call.
  *
- * A frame is cut into pieces of one size class, with a header in front: pieces freed are chained in it, those never used yet lie
- * behind `fresh`. A frame whose last piece is freed goes back to the pool at once, so that what the heap holds is what is in use. The sizes are
- * those that fill a frame best: n of them and the header are just under 4,096 bytes. Domain lock held. */
+ * A frame is cut into pieces of one size class, with a header in front: pieces freed are chained in it, those never
+ * used yet lie behind `fresh`. A frame whose last piece is freed goes back to the pool at once, so that what the heap
+ * holds is what is in use. The sizes are those that fill a frame best: n of them and the header are just under 4,096
+ * bytes. Domain lock held. */
 #include <exos/frames.h>
 #include <exos/heap.h>
 
@@ -13,7 +14,7 @@ struct piece {
 struct slab {
 	struct list link; /* in its class's list while it has room */
 	struct piece *free;
-	uint16_t class, used, fresh; /* fresh: pieces cut so far */
+	uint16_t kind, used, fresh; /* fresh: pieces cut so far */
 } __attribute__((aligned(16)));
 
 #define SLAB_BYTES (FRAME_SIZE - sizeof(struct slab))
@@ -24,47 +25,47 @@ static struct list with_room[CLASSES]; /* zero until the class is first used */
 
 static uint32_t class_of(size_t n)
 {
-	uint32_t class = n <= 64 ? 0 : n <= 256 ? 4 : 8;
+	uint32_t kind = n <= 64 ? 0 : n <= 256 ? 4 : 8;
 
-	while (sizes[class] < n)
-		class++;
-	return class;
+	while (sizes[kind] < n)
+		kind++;
+	return kind;
 }
 
-static uint32_t pieces(uint32_t class) { return (uint32_t)(SLAB_BYTES / sizes[class]); }
+static uint32_t pieces(uint32_t kind) { return (uint32_t)(SLAB_BYTES / sizes[kind]); }
 
-static struct slab *slab_new(uint32_t class)
+static struct slab *slab_new(uint32_t kind)
 {
 	frame_t f = frame_get();
 	struct slab *slab = frame_address(f);
 
 	if (f == NO_FRAME)
 		return NULL;
-	*slab = (struct slab){.class = (uint16_t)class};
-	list_append(&with_room[class], &slab->link);
+	*slab = (struct slab){.kind = (uint16_t)kind};
+	list_append(&with_room[kind], &slab->link);
 	return slab;
 }
 
 void *heap_alloc(size_t n)
 {
-	uint32_t class;
+	uint32_t kind;
 	struct slab *slab;
 	struct piece *piece;
 
 	ASSERT(n <= HEAP_MAX);
-	class = class_of(n);
-	if (!with_room[class].next)
-		list_init(&with_room[class]);
-	if (!list_empty(&with_room[class]))
-		slab = CONTAINER_OF(with_room[class].next, struct slab, link);
-	else if (!(slab = slab_new(class)))
+	kind = class_of(n);
+	if (!with_room[kind].next)
+		list_init(&with_room[kind]);
+	if (!list_empty(&with_room[kind]))
+		slab = CONTAINER_OF(with_room[kind].next, struct slab, link);
+	else if (!(slab = slab_new(kind)))
 		return NULL;
 	piece = slab->free;
 	if (piece)
 		slab->free = piece->next;
 	else
-		piece = (struct piece *)((char *)(slab + 1) + (size_t)slab->fresh++ * sizes[class]);
-	if (++slab->used == pieces(class))
+		piece = (struct piece *)((char *)(slab + 1) + (size_t)slab->fresh++ * sizes[kind]);
+	if (++slab->used == pieces(kind))
 		list_remove(&slab->link);
 	return memset(piece, 0, n);
 }
@@ -76,9 +77,9 @@ void heap_free(void *p)
 
 	if (!p)
 		return;
-	ASSERT(slab->class < CLASSES && slab->used);
-	if (slab->used == pieces(slab->class))
-		list_append(&with_room[slab->class], &slab->link);
+	ASSERT(slab->kind < CLASSES && slab->used);
+	if (slab->used == pieces(slab->kind))
+		list_append(&with_room[slab->kind], &slab->link);
 	piece->next = slab->free;
 	slab->free = piece;
 	if (--slab->used == 0) {

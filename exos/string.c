@@ -1,7 +1,7 @@
 /* The freestanding string functions that base.h promises and the compiler expects. No lock, no state.
  *
- * Counted in instructions, since that is what a system call's cost is made of: words where there are words, and vector registers (which are the program's,
- * and so saved and put back by the copy) where the saving pays. */
+ * Counted in instructions, since that is what a system call's cost is made of: words where there are words, and vector
+ * registers (which are the program's, and so saved and put back by the copy) where the saving pays. */
 #include <exos/base.h>
 #include <exos/vm/x86_64/page.h>
 

@@ -6,9 +6,21 @@
 #include <exos/vm/vm.h>
 
 enum { PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
-enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 15, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20, MAP_32BIT = 0x40,
-	MAP_GROWSDOWN = 0x100, MAP_LOCKED = 0x2000, MAP_NORESERVE = 0x4000, MAP_POPULATE = 0x8000, MAP_HUGETLB = 0x40000,
-	MAP_FIXED_NOREPLACE = 0x100000 };
+enum {
+	MAP_SHARED = 1,
+	MAP_PRIVATE = 2,
+	MAP_SHARED_VALIDATE = 3,
+	MAP_TYPE = 15,
+	MAP_FIXED = 0x10,
+	MAP_ANONYMOUS = 0x20,
+	MAP_32BIT = 0x40,
+	MAP_GROWSDOWN = 0x100,
+	MAP_LOCKED = 0x2000,
+	MAP_NORESERVE = 0x4000,
+	MAP_POPULATE = 0x8000,
+	MAP_HUGETLB = 0x40000,
+	MAP_FIXED_NOREPLACE = 0x100000
+};
 #define TOP_32BIT 0x80000000ul
 
 static uint64_t pages_up(uint64_t length) { return ROUND_UP(length, FRAME_SIZE); }
@@ -22,7 +34,8 @@ static uint32_t protection(uint64_t prot)
 	return (prot & PROT_READ ? VM_READ : 0) | (prot & PROT_WRITE ? VM_WRITE : 0) | (prot & PROT_EXEC ? VM_EXEC : 0);
 }
 
-/* What is to be mapped of a descriptor: its inode (null: anonymous memory, as /dev/zero gives) and what that adds to the flags. */
+/* What is to be mapped of a descriptor: its inode (null: anonymous memory, as /dev/zero gives) and what that adds to
+ * the flags. */
 static int mapped_file(struct regs *r, uint32_t *flags, struct inode **inode)
 {
 	struct file *f = linux_file(A4(r));
@@ -62,10 +75,12 @@ static int choose_place(struct vm *vm, uint64_t asked, uint64_t length, uint64_t
 	return *place ? 0 : -ENOMEM;
 }
 
-/* A promise of more private memory than the machine has is refused at once, unless the program says that it means to use little of it. */
+/* A promise of more private memory than the machine has is refused at once, unless the program says that it means to
+ * use little of it. */
 static bool is_hopeless(uint64_t length, uint32_t flags, uint64_t how)
 {
-	return (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE && !(how & MAP_NORESERVE) && length / FRAME_SIZE > machine_info->frames_total;
+	return (flags & (VM_WRITE | VM_SHARED)) == VM_WRITE && !(how & MAP_NORESERVE) &&
+	       length / FRAME_SIZE > machine_info->frames_total;
 }
 
 int64_t linux_mmap(struct regs *r)
@@ -165,7 +180,8 @@ int64_t linux_mremap(struct regs *r)
 		return -ENOSYS;
 	if (how & ~7ul || !is_aligned(old) || !old_length || !new_length || (how & MREMAP_FIXED && !may_move))
 		return -EINVAL;
-	if (old_length > PROGRAM_TOP || old > PROGRAM_TOP - old_length || !vm_range_mapped(current_vm(), old, old_length))
+	if (old_length > PROGRAM_TOP || old > PROGRAM_TOP - old_length ||
+		!vm_range_mapped(current_vm(), old, old_length))
 		return -EFAULT;
 	if (new_length > PROGRAM_TOP)
 		return -ENOMEM;
@@ -209,8 +225,8 @@ int64_t linux_mincore(struct regs *r)
 
 enum { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8 };
 
-/* Advice that only concerns speed is heard and has no effect; advice that changes what memory holds is followed, or refused. MADV_FREE may take effect
- * at any time, and so takes it at once. */
+/* Advice that only concerns speed is heard and has no effect; advice that changes what memory holds is followed, or
+ * refused. MADV_FREE may take effect at any time, and so takes it at once. */
 int64_t linux_madvise(struct regs *r)
 {
 	uint64_t length;
@@ -255,7 +271,8 @@ int64_t linux_mlockall(struct regs *r)
 	LIST_FOR_EACH(link, &vm->areas) {
 		struct vm_area *area = CONTAINER_OF(link, struct vm_area, link);
 
-		if (area->flags & (VM_READ | VM_WRITE | VM_EXEC) && vm_populate(vm, area->start, area->end - area->start) == -ENOMEM)
+		if (area->flags & (VM_READ | VM_WRITE | VM_EXEC) &&
+			vm_populate(vm, area->start, area->end - area->start) == -ENOMEM)
 			return -EAGAIN;
 	}
 	return 0;

@@ -1,7 +1,9 @@
-/* The guest's end of the link. Called by terminals and streams (sending) and by the keeper (receiving, start and end).
+/* The guest's end of the link. Called by terminals and streams (sending) and by the keeper (receiving, start and
+ * end).
  *
- * A message on its way lies in `out`, whole, and belongs to nobody: whoever comes next sends on what is left of it. So a process can be
- * interrupted, or die, in the middle of a message, and the line carries on. On an emulator the line takes everything at once. */
+ * A message on its way lies in `out`, whole, and belongs to nobody: whoever comes next sends on what is left of it.
+ * So a process can be interrupted, or die, in the middle of a message, and the line carries on. On an emulator the
+ * line takes everything at once. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/sched/wait.h>
 #include <exos/tty/console.h>

@@ -1,12 +1,15 @@
-/* The line discipline's input side: from keys to what a program reads. Called by tty.c (input) and terminal.c (reading).
+/* The line discipline's input side: from keys to what a program reads. Called by tty.c (input) and terminal.c
+ * (reading).
  *
- * Promises what programs know from the terminals of Linux: the order in which a byte's possible meanings are tried, what is echoed for
- * it, and what is dropped when the ring is full (in canonical mode, the end of a line still gets in). */
+ * Promises what programs know from the terminals of Linux: the order in which a byte's possible meanings are tried,
+ * what is echoed for it, and what is dropped when the ring is full (in canonical mode, the end of a line still gets
+ * in). */
 #include <exos/proc/proc.h>
 #include <exos/tty/terminal.h>
 #include <exos/vm/copy.h>
 
 #define LOCAL(t, bits) ((t)->settings.local & (bits))
+#define CTRL(letter) ((letter) & 31)
 #define INPUT(t, bits) ((t)->settings.input & (bits))
 
 static uint16_t *cell(struct tty *t, uint32_t at) { return &t->input[at % TTY_INPUT]; }
@@ -30,9 +33,9 @@ void discipline_start(struct tty *t)
 		.output = OPOST | ONLCR,
 		.line = B38400 | CS8 | CREAD | HUPCL,
 		.local = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-		.control = { [VINTR] = 'C' & 31, [VQUIT] = '\\' & 31, [VERASE] = 0x7f, [VKILL] = 'U' & 31, [VEOF] = 'D' & 31, [VMIN] = 1,
-			[VSTART] = 'Q' & 31, [VSTOP] = 'S' & 31, [VSUSP] = 'Z' & 31, [VREPRINT] = 'R' & 31, [VDISCARD] = 'O' & 31,
-			[VWERASE] = 'W' & 31, [VLNEXT] = 'V' & 31 },
+		.control = { [VINTR] = CTRL('C'), [VQUIT] = CTRL('\\'), [VERASE] = 0x7f, [VKILL] = CTRL('U'),
+			[VEOF] = CTRL('D'), [VMIN] = 1, [VSTART] = CTRL('Q'), [VSTOP] = CTRL('S'), [VSUSP] = CTRL('Z'),
+			[VREPRINT] = CTRL('R'), [VDISCARD] = CTRL('O'), [VWERASE] = CTRL('W'), [VLNEXT] = CTRL('V') },
 	};
 	wait_queue_init(&t->changed);
 }
@@ -66,7 +69,8 @@ void discipline_set(struct tty *t, const struct termios *settings)
 	wake_all(&t->changed);
 }
 
-/* A full ring without a whole line in it is never emptied: there input still comes, and what does not fit is dropped. */
+/* A full ring without a whole line in it is never emptied: there input still comes, and what does not fit is
+ * dropped. */
 size_t discipline_room(const struct tty *t)
 {
 	size_t used = t->head - t->tail, room = used < TTY_INPUT ? TTY_INPUT - 1 - used : 0;
@@ -107,7 +111,8 @@ static void input_signal(struct tty *t, int number, uint8_t c)
 	job_signal(t, number);
 	if (!LOCAL(t, NOFLSH)) {
 		discipline_flush(t);
-		t->output_length = 0;
+		if (t->stopped)
+			t->output_length = 0;
 	}
 	if (INPUT(t, IXON))
 		output_restart(t);
@@ -116,7 +121,8 @@ static void input_signal(struct tty *t, int number, uint8_t c)
 	wake_all(&t->changed);
 }
 
-/* Where the cursor was before the last character of the line being typed: how wide a tab was depends on all before it. */
+/* Where the cursor was before the last character of the line being typed: how wide a tab was depends on all before
+ * it. */
 static uint32_t column_before(struct tty *t, uint32_t end)
 {
 	uint32_t column = t->line_column;
@@ -153,7 +159,8 @@ static void echo_erased(struct tty *t, uint8_t c)
 	}
 }
 
-/* Takes the last character off the line being typed: its first byte, or -1 when the line is empty or begins in the middle of one. */
+/* Takes the last character off the line being typed: its first byte, or -1 when the line is empty or begins in the
+ * middle of one. */
 static int erase_character(struct tty *t)
 {
 	uint32_t at = t->head;
@@ -226,6 +233,11 @@ static void reprint(struct tty *t, uint8_t key)
 		output_echo(t, (uint8_t)*cell(t, at));
 }
 
+static int signal_of_key(const struct tty *t, uint8_t c)
+{
+	return is_key(t, VINTR, c) ? SIGINT : is_key(t, VQUIT, c) ? SIGQUIT : is_key(t, VSUSP, c) ? SIGTSTP : 0;
+}
+
 /* Flow control and signals: true if the byte was one of theirs. */
 static bool input_key(struct tty *t, uint8_t c)
 {
@@ -238,7 +250,7 @@ static bool input_key(struct tty *t, uint8_t c)
 		return true;
 	}
 	if (LOCAL(t, ISIG)) {
-		int number = is_key(t, VINTR, c) ? SIGINT : is_key(t, VQUIT, c) ? SIGQUIT : is_key(t, VSUSP, c) ? SIGTSTP : 0;
+		int number = signal_of_key(t, c);
 
 		if (number)
 			input_signal(t, number, c);
@@ -343,7 +355,8 @@ static uint32_t gather(struct tty *t, uint8_t *bytes, size_t room, size_t *count
 		if (!(value & MARK_END))
 			bytes[(*count)++] = (uint8_t)value;
 	}
-	/* An end without a byte of its own belongs to what stands before it; left behind, it would be taken for the end of the file. */
+	/* An end without a byte of its own belongs to what stands before it; left behind, it would be taken for the
+	 * end of the file. */
 	if (*count && !*ended && at != end && *cell(t, at) & MARK_END) {
 		*ended = true;
 		at++;

@@ -1,6 +1,8 @@
-/* Job control: which session a terminal belongs to, which of its groups is in the foreground, and what happens to the others.
+/* Job control: which session a terminal belongs to, which of its groups is in the foreground, and what happens to
+ * the others.
  *
- * Called on every read, by writes and settings that are asked to (TOSTOP), by the keys that send signals, and at the end of a session. */
+ * Called on every read, by writes and settings that are asked to (TOSTOP), by the keys that send signals, and at the
+ * end of a session. */
 #include <exos/proc/proc.h>
 #include <exos/self.h>
 #include <exos/tty/terminal.h>

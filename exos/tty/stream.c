@@ -1,6 +1,8 @@
-/* Standard streams of ./exo that are no terminal: bytes in, bytes out, an end. As files they are like the ends of pipes.
+/* Standard streams of ./exo that are no terminal: bytes in, bytes out, an end. As files they are like the ends of
+ * pipes.
  *
- * Nothing is taken from the host before a program asks for input: ./exo in the middle of a script must not eat what others are to read. */
+ * Nothing is taken from the host before a program asks for input: ./exo in the middle of a script must not eat what
+ * others are to read. */
 #include <exos/frames.h>
 #include <exos/heap.h>
 #include <exos/proc/proc.h>
@@ -179,7 +181,11 @@ static uint32_t output_poll(struct file *f, struct wait_queue **queue)
 	return POLL_OUT | (out_closed[number_of(f)] ? POLL_ERROR : 0);
 }
 
-static const struct file_ops output_ops = { .write = output_write, .write_library = output_write_library, .poll = output_poll };
+static const struct file_ops output_ops = {
+	.write = output_write,
+	.write_library = output_write_library,
+	.poll = output_poll,
+};
 
 static int stream_open(struct inode *inode, struct file *file)
 {

@@ -1,4 +1,5 @@
-/* Terminals as files: opening, reading, writing, polling. What /dev/console, /dev/tty and the standard streams are made of. */
+/* Terminals as files: opening, reading, writing, polling. What /dev/console, /dev/tty and the standard streams are
+ * made of. */
 #include <exos/file/device.h>
 #include <exos/heap.h>
 #include <exos/proc/proc.h>
@@ -9,7 +10,8 @@
 
 #define CHUNK (TTY_OUTPUT / TTY_EXPANSION)
 
-/* Waits for a change of the terminal: 0, -ETIMEDOUT, or -ERESTART when a signal wants more than that the process stops and goes on. */
+/* Waits for a change of the terminal: 0, -ETIMEDOUT, or -ERESTART when a signal wants more than that the process
+ * stops and goes on. */
 static int wait_changed(struct file *f, uint64_t deadline)
 {
 	int err;
@@ -116,8 +118,12 @@ static ssize write_from(struct file *f, const void *from, size_t n, bool library
 
 	while (done < n) {
 		size_t part = MIN(n - done, sizeof(bytes));
-		int err = library ? (memcpy(bytes, (const char *)from + done, part), 0) : copy_in(bytes, (const char *)from + done, part);
+		int err = 0;
 
+		if (library)
+			memcpy(bytes, (const char *)from + done, part);
+		else
+			err = copy_in(bytes, (const char *)from + done, part);
 		if (!err)
 			err = write_ready(f);
 		if (err)

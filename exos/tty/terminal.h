@@ -1,7 +1,7 @@
 /* A terminal from inside: what the files of this folder share. Domain lock held for all of it.
  *
- * Input goes host -> tty_input -> discipline_input -> `input`, a ring, -> read. Output goes write or echo -> output_* -> `output` ->
- * link. Who waits for either waits on `changed`. */
+ * Input goes host -> tty_input -> discipline_input -> `input`, a ring, -> read. Output goes write or echo ->
+ * output_* -> `output` -> link. Who waits for either waits on `changed`. */
 #pragma once
 
 #include <exos/tty/termios.h>
@@ -11,7 +11,8 @@
 #define TTY_OUTPUT 2048         /* bytes */
 #define TTY_EXPANSION 8         /* bytes that one byte can become on its way out */
 
-/* A position of the ring is a byte, or with one of these marks the end of a line: the byte is its last, or the line ends without one. */
+/* A position of the ring is a byte, or with one of these marks the end of a line: the byte is its last, or the line
+ * ends without one. */
 enum { MARK_LINE = 0x100, MARK_END = 0x200 };
 
 struct tty {
@@ -38,7 +39,10 @@ struct tty_open { /* data of an open file */
 };
 int tty_open(struct tty *t, struct file *file);
 static inline struct tty *tty_of(const struct file *f) { return ((struct tty_open *)f->data)->tty; }
-static inline bool tty_hung_up(const struct file *f) { return ((struct tty_open *)f->data)->hangups != tty_of(f)->hangups; }
+static inline bool tty_hung_up(const struct file *f)
+{
+	return ((struct tty_open *)f->data)->hangups != tty_of(f)->hangups;
+}
 
 /* tty.c: credit. Something was taken out of what tty_input fills. */
 void tty_input_taken(void);
@@ -53,18 +57,20 @@ size_t discipline_readable(const struct tty *t);           /* bytes that a read 
 ssize discipline_read(struct tty *t, void *program, size_t n); /* without waiting; count, 0 at an end, or -EFAULT */
 
 /* output.c. Nothing here waits, save output_send. */
-void output_put(struct tty *t, uint8_t c);                 /* processed as the settings say; dropped when there is no room */
+void output_put(struct tty *t, uint8_t c);                 /* processed as the settings say; no room: dropped */
 void output_echo(struct tty *t, uint8_t c);                /* control characters as ^X where the settings say so */
 void output_raw(struct tty *t, uint8_t c);                 /* moves the cursor, else as it is */
-void output_send(struct tty *t);                           /* hands on what is there, unless stopped; may release the lock */
+void output_send(struct tty *t);                           /* hands on all, unless stopped; may release the lock */
 void output_stop(struct tty *t);
 void output_restart(struct tty *t);
 
 /* job.c */
-/* May the current process do to its terminal what background processes are stopped for? 0, -EIO or -ERESTART (it was sent `number`). */
+/* May the current process do to its terminal what background processes are stopped for? 0, -EIO or -ERESTART (it was
+ * sent `number`). */
 int job_check(struct tty *t, int number);
 void job_signal(struct tty *t, int number);                /* to the foreground group */
-int64_t job_control(struct tty *t, uint64_t command, uint64_t argument); /* the control commands that deal with sessions and groups */
+/* The control commands that deal with sessions and groups. */
+int64_t job_control(struct tty *t, uint64_t command, uint64_t argument);
 void job_hang_up(struct tty *t);
 
 /* control.c */

@@ -1,12 +1,15 @@
-/* Areas: which ranges of an address space mean something, and what. Nothing here touches pages; see map.c. Domain lock held.
+/* Areas: which ranges of an address space mean something, and what. Nothing here touches pages; see map.c. Domain lock
+ * held.
  *
- * They are kept in a list in order of address, with the one found last remembered: programs have few, and ask for the same one again and
- * again. Neighbours that continue each other are joined, so that a heap that grows stays one area. */
+ * They are kept in a list in order of address, with the one found last remembered: programs have few, and ask for the
+ * same one again and again. Neighbours that continue each other are joined, so that a heap that grows stays one area.
+ */
 #include <exos/file/file.h>
 #include <exos/heap.h>
 #include <exos/vm/table.h>
 
-/* How far below a stack others must stay, and a stack above others: an overflow then faults instead of running into them. */
+/* How far below a stack others must stay, and a stack above others: an overflow then faults instead of running into
+ * them. */
 #define STACK_GAP (256 * FRAME_SIZE)
 
 static struct vm_area *area_of(struct list *link) { return CONTAINER_OF(link, struct vm_area, link); }
@@ -100,7 +103,8 @@ static bool continues(const struct vm_area *lower, const struct vm_area *upper)
 {
 	if (lower->end != upper->start || lower->flags != upper->flags || lower->inode != upper->inode)
 		return false;
-	return !lower->inode || (lower->offset + (lower->end - lower->start) == upper->offset && lower->file_end == upper->file_end);
+	return !lower->inode ||
+	       (lower->offset + (lower->end - lower->start) == upper->offset && lower->file_end == upper->file_end);
 }
 
 void area_join(struct vm *vm, uint64_t start, uint64_t end)

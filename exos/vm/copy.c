@@ -1,7 +1,8 @@
-/* Reaching the program's memory: the check that an address is the program's, and then a copy that survives a fault (x86_64/page.S).
+/* Reaching the program's memory: the check that an address is the program's, and then a copy that survives a fault
+ * (x86_64/page.S).
  *
- * The check alone keeps a program from having the library read or write its own data; the guard alone keeps a hole in the program's memory from
- * being taken for a bug in the library. */
+ * The check alone keeps a program from having the library read or write its own data; the guard alone keeps a hole in
+ * the program's memory from being taken for a bug in the library. */
 #include <exos/self.h>
 #include <exos/vm/copy.h>
 #include <exos/vm/x86_64/page.h>

@@ -1,5 +1,6 @@
-/* Page faults: how a page comes to be where a program touches it. The entry of the library's page table is made (or found again: the hardware's table is only
- * a cache), and one bind call tells the kernel, tables that were missing included. Domain lock held. Paper 6.2. */
+/* Page faults: how a page comes to be where a program touches it. The entry of the library's page table is made (or
+ * found again: the hardware's table is only a cache), and one bind call tells the kernel, tables that were missing
+ * included. Domain lock held. Paper 6.2. */
 #include <exos/file/file.h>
 #include <exos/vm/table.h>
 
@@ -21,7 +22,12 @@ static uint64_t area_rights(const struct vm_area *area)
 	return BIND_READ | (area->flags & VM_WRITE ? BIND_WRITE : 0) | (area->flags & VM_EXEC ? BIND_EXEC : 0);
 }
 
-static uint64_t file_index(const struct vm_area *area, uint64_t va) { return (area->offset + (va - area->start)) / FRAME_SIZE; }
+static uint64_t file_index(const struct vm_area *area, uint64_t va)
+{
+	return (area->offset + (va - area->start)) / FRAME_SIZE;
+}
+
+static uint64_t file_pages(const struct inode *inode) { return ROUND_UP(inode->size, FRAME_SIZE) / FRAME_SIZE; }
 
 static void bind_entry(struct fault *f, uint64_t va, uint64_t entry)
 {
@@ -66,7 +72,6 @@ static void add_around(struct fault *f)
 {
 	const struct vm_area *area = f->area;
 	uint64_t first = ROUND_DOWN(f->va, AROUND * FRAME_SIZE), end = MIN(first + AROUND * FRAME_SIZE, area->end);
-	uint64_t file_pages = ROUND_UP(area->inode->size, FRAME_SIZE) / FRAME_SIZE;
 
 	if (area->file_end)
 		end = MIN(end, ROUND_DOWN(area->file_end, FRAME_SIZE));
@@ -74,7 +79,7 @@ static void add_around(struct fault *f)
 		uint64_t index = file_index(area, va);
 		frame_t frame;
 
-		if (bit_is_set(f->leaf->present, page_index(va)) || index >= file_pages)
+		if (bit_is_set(f->leaf->present, page_index(va)) || index >= file_pages(area->inode))
 			continue;
 		frame = area->inode->ops->page(area->inode, index, false);
 		if (frame == NO_FRAME)
@@ -93,9 +98,10 @@ static int add_file(struct fault *f)
 	bool ends_within = area->file_end > f->va && area->file_end < f->va + FRAME_SIZE;
 	frame_t frame;
 
-	if (index >= ROUND_UP(inode->size, FRAME_SIZE) / FRAME_SIZE)
+	if (index >= file_pages(inode))
 		return -EIO;
-	frame = inode->ops->page(inode, index, true); /* a hole too: what is written to the file later is to be seen here */
+	/* A hole gets its page too: what is written to the file later is to be seen here. */
+	frame = inode->ops->page(inode, index, true);
 	if (frame == NO_FRAME)
 		return -ENOMEM;
 	if (!shared && (f->write || ends_within))
@@ -147,7 +153,8 @@ static int check_rights(const struct vm_area *area, bool write, bool exec)
 
 int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 {
-	struct fault f = {.vm = vm, .area = vm_area_at(vm, address), .va = ROUND_DOWN(address, FRAME_SIZE), .write = write};
+	struct fault f = {
+		.vm = vm, .area = vm_area_at(vm, address), .va = ROUND_DOWN(address, FRAME_SIZE), .write = write};
 	int error;
 
 	if (!f.area)
@@ -185,7 +192,7 @@ bool vm_resident(struct vm *vm, uint64_t address)
 
 	if (leaf && bit_is_set(leaf->present, page_index(address)))
 		return true;
-	if (!area || area->start > address || !area->inode || file_index(area, address) >= ROUND_UP(area->inode->size, FRAME_SIZE) / FRAME_SIZE)
+	if (!area || area->start > address || !area->inode || file_index(area, address) >= file_pages(area->inode))
 		return false;
 	return area->inode->ops->page(area->inode, file_index(area, address), false) != NO_FRAME;
 }

@@ -1,4 +1,5 @@
-/* The copy of an address space that a child starts with: the same frames, to be copied by whoever writes first. Domain lock held. */
+/* The copy of an address space that a child starts with: the same frames, to be copied by whoever writes first. Domain
+ * lock held. */
 #include <exos/vm/table.h>
 
 static int copy_areas(struct vm *from, struct vm *to)
@@ -9,7 +10,8 @@ static int copy_areas(struct vm *from, struct vm *to)
 	return 0;
 }
 
-/* All present pages are given to the child at once: to bind a page here costs less than half of what a fault would, and a shell's child uses most of them. */
+/* All present pages are given to the child at once: to bind a page here costs less than half of what a fault would, and
+ * a shell's child uses most of them. */
 static int copy_leaf(struct vm_leaf *from, struct vm *to)
 {
 	struct vm_leaf *leaf = leaf_make(to, from->va, &vm_batch_child);

@@ -1,4 +1,5 @@
-/* Changes to an address space as a program asks for them: map, unmap, protect, move, discard, the break; and its beginning and end.
+/* Changes to an address space as a program asks for them: map, unmap, protect, move, discard, the break; and its
+ * beginning and end.
  *
  * Each works on areas first, where it can still fail, and then on pages, where it cannot. Domain lock held. */
 #include <exos/file/ramfs.h>
@@ -9,7 +10,8 @@
 
 static bool range_is_valid(uint64_t start, uint64_t length)
 {
-	return length && (start | length) % FRAME_SIZE == 0 && start >= PROGRAM_BOTTOM && start < PROGRAM_TOP && length <= PROGRAM_TOP - start;
+	return length && (start | length) % FRAME_SIZE == 0 && start >= PROGRAM_BOTTOM && start < PROGRAM_TOP &&
+	       length <= PROGRAM_TOP - start;
 }
 
 struct vm *vm_create(env_id env)
@@ -81,9 +83,11 @@ int vm_unmap(struct vm *vm, uint64_t start, uint64_t length)
 	return 0;
 }
 
-int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struct inode *inode, uint64_t offset, uint64_t file_end)
+int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struct inode *inode, uint64_t offset,
+	uint64_t file_end)
 {
-	struct vm_area like = {.start = start, .end = start + length, .flags = flags, .offset = offset, .file_end = file_end};
+	struct vm_area like = {
+		.start = start, .end = start + length, .flags = flags, .offset = offset, .file_end = file_end};
 	struct inode *unnamed = NULL;
 	struct vm_area *area;
 	int error;
@@ -107,7 +111,8 @@ int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struc
 	return error;
 }
 
-/* What the hardware may do with a page once its area has these flags. Writing to a private page waits for the fault, unless nobody else has the page. */
+/* What the hardware may do with a page once its area has these flags. Writing to a private page waits for the fault,
+ * unless nobody else has the page. */
 static uint64_t protected_entry(uint64_t entry, uint32_t flags)
 {
 	uint64_t rights = flags & (VM_READ | VM_WRITE | VM_EXEC) ? BIND_READ : 0;
@@ -124,7 +129,8 @@ static void protect_pages(struct vm *vm, uint64_t start, uint64_t end, uint32_t 
 	struct vm_batch *b = &vm_batch;
 
 	batch_start(b, vm->env);
-	for (struct vm_leaf *leaf = leaf_from(vm, start); leaf && leaf->va < end; leaf = leaf_from(vm, leaf->va + LEAF_SPAN)) {
+	for (struct vm_leaf *leaf = leaf_from(vm, start); leaf && leaf->va < end;
+		leaf = leaf_from(vm, leaf->va + LEAF_SPAN)) {
 		uint32_t from = leaf->va < start ? page_index(start) : 0;
 		uint32_t to = end < leaf->va + LEAF_SPAN ? page_index(end) : SPAN_ENTRIES;
 

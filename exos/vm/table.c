@@ -1,13 +1,15 @@
-/* The library's page table: regions of 1 GiB hold leaves of 2 MiB hold entries; beside each hangs the frame that is the hardware's table of the same span.
+/* The library's page table: regions of 1 GiB hold leaves of 2 MiB hold entries; beside each hangs the frame that is the
+ * hardware's table of the same span.
  *
- * What is used is said by bitmaps, so that the frames behind need no clearing, and walks skip what is empty. Limits: a heap object's worth of regions, that is 256 GiB
- * touched by one process. Used by the rest of exos/vm only; domain lock held. */
+ * What is used is said by bitmaps, so that the frames behind need no clearing, and walks skip what is empty. Limits: a
+ * heap object's worth of regions, that is 256 GiB touched by one process. Used by the rest of exos/vm only; domain lock
+ * held. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/heap.h>
 #include <exos/vm/table.h>
 
 #define TABLE_FLAGS (BIND_READ | BIND_WRITE | BIND_EXEC)
-#define FIRST_ROOM 4 /* regions and slots of an ordinary process */
+#define FIRST_ROOM  4 /* regions and slots of an ordinary process */
 
 struct vm_batch vm_batch, vm_batch_child;
 
@@ -17,7 +19,8 @@ void batch_flush(struct vm_batch *b)
 		int64_t result = aegis_bind(b->env, b->list + done, b->count - done, NULL);
 
 		if (result <= 0)
-			panic("vm: bind %lx to %lx in environment %x: %ld", b->list[done].entry, b->list[done].va, b->env, (long)result);
+			panic("vm: bind %lx to %lx in environment %x: %ld", b->list[done].entry, b->list[done].va,
+				b->env, (long)result);
 		done += (uint32_t)result;
 	}
 	for (uint32_t i = 0; i < b->put_count; i++)
@@ -280,14 +283,16 @@ void pages_drop(struct vm *vm, uint64_t start, uint64_t end)
 		if (!leaf || leaf->va >= end)
 			break;
 		at = leaf->va + LEAF_SPAN;
-		drop_in_leaf(vm, leaf, leaf->va < start ? page_index(start) : 0, end < at ? page_index(end) : SPAN_ENTRIES, b);
+		drop_in_leaf(vm, leaf, leaf->va < start ? page_index(start) : 0,
+			end < at ? page_index(end) : SPAN_ENTRIES, b);
 		if (!leaf->count)
 			leaf_drop(vm, leaf, b);
 	}
 	batch_flush(b);
 }
 
-/* Without leaf_drop's kernel call for each table: all are broken in one sweep, lower levels first, and freed when the list has been carried out. */
+/* Without leaf_drop's kernel call for each table: all are broken in one sweep, lower levels first, and freed when the
+ * list has been carried out. */
 void tables_release(struct vm *vm, env_id env)
 {
 	struct vm_batch *b = &vm_batch;

@@ -1,15 +1,17 @@
-/* Inside exos/vm: the page table that ExOS keeps of an address space, and the lists in which it tells the kernel of changes.
+/* Inside exos/vm: the page table that ExOS keeps of an address space, and the lists in which it tells the kernel of
+ * changes.
  *
- * An entry of ours is a list entry of the kernel's (bind.h) and a bit: the frame, and the rights that the hardware is to give. A private page that is to be
- * copied on write is simply one without BIND_WRITE in an area that may be written. Where an entry is (`present`), the hardware may have it or not; where none is, the
- * hardware has none either. Domain lock held. */
+ * An entry of ours is a list entry of the kernel's (bind.h) and a bit: the frame, and the rights that the hardware is
+ * to give. A private page that is to be copied on write is simply one without BIND_WRITE in an area that may be
+ * written. Where an entry is (`present`), the hardware may have it or not; where none is, the hardware has none either.
+ * Domain lock held. */
 #pragma once
 
 #include <exos/vm/vm.h>
 
-#define LEAF_SPAN (FRAME_SIZE << 9)
-#define REGION_SPAN (FRAME_SIZE << 18)
-#define SLOT_SPAN (FRAME_SIZE << 27)
+#define LEAF_SPAN    (FRAME_SIZE << 9)
+#define REGION_SPAN  (FRAME_SIZE << 18)
+#define SLOT_SPAN    (FRAME_SIZE << 27)
 #define SPAN_ENTRIES 512
 #define BITMAP_WORDS (SPAN_ENTRIES / 64)
 
@@ -21,24 +23,24 @@ static inline uint64_t entry_binding(uint64_t entry) { return entry & ~ENTRY_SHA
 
 struct vm_leaf { /* 2 MiB */
 	uint64_t va;
-	uint64_t *entries;              /* in a frame of its own, meaningful where present says so */
+	uint64_t *entries; /* in a frame of its own, meaningful where present says so */
 	uint64_t present[BITMAP_WORDS];
-	uint32_t count;                 /* present ones */
-	frame_t table;                  /* the hardware's; NO_FRAME where it is the environment's own (see table_is_private) */
+	uint32_t count; /* present ones */
+	frame_t table;	/* the hardware's; NO_FRAME where it is the environment's own (see table_is_private) */
 };
 
 struct vm_region { /* 1 GiB */
 	uint64_t va;
-	struct vm_leaf **leaves;        /* in a frame, meaningful where used says so */
+	struct vm_leaf **leaves; /* in a frame, meaningful where used says so */
 	uint64_t used[BITMAP_WORDS];
 	uint32_t count;
-	frame_t table;                  /* as for leaves */
+	frame_t table; /* as for leaves */
 };
 
 struct vm_slot { /* 512 GiB: only what hangs a region's table into the root */
 	uint64_t va;
 	frame_t table;
-	uint32_t count;                 /* regions in it */
+	uint32_t count; /* regions in it */
 };
 
 static inline uint32_t leaf_index(uint64_t address) { return address / LEAF_SPAN % SPAN_ENTRIES; }
@@ -49,12 +51,12 @@ static inline void bit_clear(uint64_t *words, uint32_t i) { words[i / 64] &= ~(1
 /* The first set bit at or after i, or SPAN_ENTRIES. */
 uint32_t bit_next(const uint64_t *words, uint32_t i);
 /* Over the set bits as they are when their word's turn comes: the body may clear them. */
-#define BIT_FOR_EACH(i, words) \
-	for (uint32_t word_ = 0; word_ < BITMAP_WORDS; word_++) \
-		for (uint64_t bits_ = (words)[word_], i; bits_ && (i = word_ * 64 + (uint32_t)__builtin_ctzl(bits_), true); bits_ &= bits_ - 1)
+#define BIT_FOR_EACH(i, words)                                                                                         \
+	for (uint32_t word_ = 0; word_ < BITMAP_WORDS; word_++)                                                        \
+		for (uint64_t bits_ = (words)[word_], i;                                                               \
+			bits_ && (i = word_ * 64 + (uint32_t)__builtin_ctzl(bits_), true); bits_ &= bits_ - 1)
 
 /* The tables on the way to the library's own pages exist as long as the environment: they are not vm's. */
-#define SELF_LEAF_VA ROUND_DOWN(SELF_VA, LEAF_SPAN)
 static inline bool table_is_private(uint64_t va, uint64_t span) { return va == ROUND_DOWN(SELF_VA, span); }
 
 /* A list of changes on its way to the kernel. Two, because fork changes two address spaces at once; static, because
@@ -86,8 +88,8 @@ static inline void batch_put(struct vm_batch *b, frame_t f)
 	b->put[b->put_count++] = f;
 }
 
-struct vm_leaf *leaf_at(struct vm *vm, uint64_t address);                             /* null: none */
-struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b);       /* null: out of memory */
+struct vm_leaf *leaf_at(struct vm *vm, uint64_t address);			/* null: none */
+struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b); /* null: out of memory */
 /* Takes away a leaf without pages, and what then holds nothing. Flushes. */
 void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b);
 /* The first leaf that ends after `address`, or null: to walk over what there is. */
@@ -114,8 +116,8 @@ void pages_drop(struct vm *vm, uint64_t start, uint64_t end);
 void tables_release(struct vm *vm, env_id env); /* everything; env 0: without telling the kernel */
 
 /* Areas (area.c). */
-struct vm_area *area_from(struct vm *vm, uint64_t address); /* the first that ends after the address, or null */
-int area_split(struct vm *vm, uint64_t address);            /* so that none reaches across it */
+struct vm_area *area_from(struct vm *vm, uint64_t address);  /* the first that ends after the address, or null */
+int area_split(struct vm *vm, uint64_t address);	     /* so that none reaches across it */
 void area_join(struct vm *vm, uint64_t start, uint64_t end); /* merges what can be merged in and around the range */
 struct vm_area *area_insert(struct vm *vm, const struct vm_area *like);
 struct vm_area *area_append(struct vm *vm, const struct vm_area *like); /* known to be the highest */

@@ -1,9 +1,9 @@
 /* Virtual memory as a library: the address space of one process, and the page table that ExOS keeps of it.
  *
- * An area is a range with one protection and one backing (nothing yet, or pages of an inode). The page table says which frame is at
- * which page and whether it is to be copied on write; the hardware's table is a cache of it, filled by the fault handler through the
- * kernel's bind call. Domain lock held for all calls; an address space is changed only by the process that it belongs to, or by its
- * parent while that makes it. Paper section 6.2. */
+ * An area is a range with one protection and one backing (nothing yet, or pages of an inode). The page table says which
+ * frame is at which page and whether it is to be copied on write; the hardware's table is a cache of it, filled by the
+ * fault handler through the kernel's bind call. Domain lock held for all calls; an address space is changed only by the
+ * process that it belongs to, or by its parent while that makes it. Paper section 6.2. */
 #pragma once
 
 #include <exos/base.h>
@@ -12,42 +12,51 @@
 struct inode;
 struct regs;
 
-enum { VM_READ = 1, VM_WRITE = 2, VM_EXEC = 4, VM_SHARED = 8, VM_GROWS_DOWN = 16,
-	VM_NEVER_WRITE = 32 }; /* a shared file opened for reading only: vm_protect cannot make it writable */
+enum {
+	VM_READ = 1,
+	VM_WRITE = 2,
+	VM_EXEC = 4,
+	VM_SHARED = 8,
+	VM_GROWS_DOWN = 16,
+	VM_NEVER_WRITE = 32, /* a shared file opened for reading only: vm_protect cannot make it writable */
+};
 
 struct vm_area {
-	struct list link;          /* in order of address */
+	struct list link; /* in order of address */
 	uint64_t start, end;
 	uint32_t flags;
-	struct inode *inode;       /* null: anonymous and private; what is anonymous and shared has an inode of its own */
-	uint64_t offset;           /* of start in the inode, page aligned */
-	uint64_t file_end;         /* address past which a private file page is zero (the bss part of a segment's last page); 0: none */
+	struct inode *inode; /* null: anonymous and private; what is anonymous and shared has an inode of its own */
+	uint64_t offset;     /* of start in the inode, page aligned */
+	/* Address past which a private file page is zero (the bss part of a segment's last page); 0: none. */
+	uint64_t file_end;
 };
 
 struct vm_region; /* pages of 1 GiB: vm/table.h */
-struct vm_slot;   /* the hardware's page table of 512 GiB: vm/table.h */
+struct vm_slot;	  /* the hardware's page table of 512 GiB: vm/table.h */
 
 struct vm {
-	env_id env;                /* whose hardware table caches this one */
+	env_id env; /* whose hardware table caches this one */
 	struct list areas;
-	struct vm_area *recent;    /* where the last search ended, or null */
+	struct vm_area *recent;	    /* where the last search ended, or null */
 	struct vm_region **regions; /* sorted by address */
 	uint32_t region_count, region_room;
 	struct vm_slot *slots;
 	uint32_t slot_count, slot_room;
 	uint64_t brk_start, brk;
-	uint64_t mmap_top;         /* where the search for room starts, downwards */
-	uint64_t resident;         /* pages bound */
-	uint64_t stack_limit;      /* bytes that a VM_GROWS_DOWN area may grow to */
+	uint64_t mmap_top;    /* where the search for room starts, downwards */
+	uint64_t resident;    /* pages bound */
+	uint64_t stack_limit; /* bytes that a VM_GROWS_DOWN area may grow to */
 };
 
-struct vm *vm_create(env_id env);                  /* null: out of memory */
-int vm_fork(struct vm *from, struct vm *to);       /* copy on write, both ways */
-void vm_clear(struct vm *vm);                      /* unmaps everything of the program's: frames, page tables */
-void vm_destroy(struct vm *vm);                    /* after vm_clear, or when its environment is gone */
+struct vm *vm_create(env_id env);	     /* null: out of memory */
+int vm_fork(struct vm *from, struct vm *to); /* copy on write, both ways */
+void vm_clear(struct vm *vm);		     /* unmaps everything of the program's: frames, page tables */
+void vm_destroy(struct vm *vm);		     /* after vm_clear, or when its environment is gone */
 
-/* Maps [start, start+length): all page aligned. Replaces what was there. Takes a reference to the inode. 0 or -errno. */
-int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struct inode *inode, uint64_t offset, uint64_t file_end);
+/* Maps [start, start+length): all page aligned. Replaces what was there. Takes a reference to the inode. 0 or -errno.
+ */
+int vm_map(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags, struct inode *inode, uint64_t offset,
+	uint64_t file_end);
 /* The highest free range below mmap_top, or 0. */
 uint64_t vm_find_room(struct vm *vm, uint64_t length);
 uint64_t vm_find_room_below(struct vm *vm, uint64_t length, uint64_t top);
@@ -59,15 +68,15 @@ int vm_remap(struct vm *vm, uint64_t old, uint64_t old_length, uint64_t new_leng
 int vm_move(struct vm *vm, uint64_t old, uint64_t length, uint64_t to, uint64_t new_length);
 bool vm_range_mapped(struct vm *vm, uint64_t start, uint64_t length); /* wholly in areas */
 bool vm_resident(struct vm *vm, uint64_t address); /* is there a frame: of the page table's, or of the inode's */
-int vm_populate(struct vm *vm, uint64_t start, uint64_t length); /* brings in every page; 0 or what the first failure was */
+int vm_populate(struct vm *vm, uint64_t start, uint64_t length); /* every page; 0 or what the first failure was */
 int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pages read as zero again */
-uint64_t vm_set_brk(struct vm *vm, uint64_t brk);  /* returns the break that is now in force */
+uint64_t vm_set_brk(struct vm *vm, uint64_t brk);		/* returns the break that is now in force */
 struct vm_area *vm_area_at(struct vm *vm, uint64_t address);
-uint64_t vm_mapped(struct vm *vm);                 /* bytes in areas */
+uint64_t vm_mapped(struct vm *vm); /* bytes in areas */
 
 /* A page fault of the current process: 0 when it is mended, else -EFAULT (no area: SEGV_MAPERR), -EACCES
  * (protection: SEGV_ACCERR), -EIO (past the end of the inode: SIGBUS) or -ENOMEM. */
 int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec);
-/* The frame at a page of an address space, brought in (and made private if `write`) if need be; for a parent that writes its
- * child's stack. NO_FRAME on failure. The reference stays with the address space. */
+/* The frame at a page of an address space, brought in (and made private if `write`) if need be; for a parent that
+ * writes its child's stack. NO_FRAME on failure. The reference stays with the address space. */
 frame_t vm_page(struct vm *vm, uint64_t address, bool write);

@@ -18,7 +18,7 @@
 static char errors[2 * ERRORS_SIZE];
 static size_t errors_length;
 
-/* One argument with `place` replaced by a backend that is the inherited descriptor. Never freed: it lives as long as the process. */
+/* One argument with `place` replaced by a backend that is the inherited descriptor. */
 static char *substitute(char *argument, const char *place, int descriptor)
 {
 	char *at = strstr(argument, place), *result;
@@ -46,9 +46,10 @@ static char **command_with_lines(char *const command[], int line0, int line1)
 }
 
 /* In the child. It must not outlive us, nor hold ends of ours: those are closed by exec. */
-static _Noreturn void become(char **command, pid_t parent, int null, int said, int failed)
+static _Noreturn void become(char **command, pid_t parent, int said, int failed)
 {
 	sigset_t none;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -82,23 +83,20 @@ static bool make_lines(int line0[2], int line1[2], int said[2], int failed[2])
 
 bool emulator_start(struct emulator *e, char *const command[])
 {
-	int line0[2], line1[2], said[2], failed[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC), why = 0;
+	int line0[2], line1[2], said[2], failed[2], why = 0;
 	pid_t parent = getpid();
-	char **arguments;
 
-	if (null < 0 || !make_lines(line0, line1, said, failed)) {
+	if (!make_lines(line0, line1, said, failed)) {
 		say("cannot make the machine's serial lines: %s", strerror(errno));
 		return false;
 	}
-	arguments = command_with_lines(command, line0[1], line1[1]);
 	e->pid = fork();
 	if (e->pid == 0)
-		become(arguments, parent, null, said[1], failed[1]);
+		become(command_with_lines(command, line0[1], line1[1]), parent, said[1], failed[1]);
 	close(line0[1]);
 	close(line1[1]);
 	close(said[1]);
 	close(failed[1]);
-	close(null);
 	*e = (struct emulator){ e->pid, line0[0], line1[0], said[0] };
 	if (e->pid < 0 || read(failed[0], &why, sizeof(why)) > 0) {
 		say("%s cannot be started: %s", command[0], strerror(e->pid < 0 ? errno : why));

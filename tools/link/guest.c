@@ -1,4 +1,5 @@
-/* Messages to and from the guest (exos/tty/link.h): output handed on byte for byte, input within the credit that the guest has granted. */
+/* Messages to and from the guest (exos/tty/link.h): output handed on byte for byte, input within the credit that the
+ * guest has granted. */
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,7 +39,8 @@ void guest_start(void)
 	size_due = true;
 }
 
-/* Input that the guest has not asked for is left for others to read; only what is typed is read ahead, since an escape may be in it. */
+/* Input that the guest has not asked for is left for others to read; only what is typed is read ahead, since an
+ * escape may be in it. */
 bool guest_wants_input(void)
 {
 	if (input_ended)

@@ -1,7 +1,7 @@
 /* The host's end of the machine's two serial lines, from inside: what the files of this folder share.
  *
- * One thread, one poll loop (main.c). Nothing is buffered without bound: when a reader of ours is slow, we stop reading the line, and the
- * machine waits. Nothing blocks but writes to a terminal that its user has stopped. */
+ * One thread, one poll loop (main.c). Nothing is buffered without bound: when a reader of ours is slow, we stop
+ * reading the line, and the machine waits. Nothing blocks but writes to a terminal that its user has stopped. */
 #pragma once
 
 #include <poll.h>
@@ -28,7 +28,8 @@ void terminal_raw(void);
 void terminal_restore(void); /* async-signal-safe */
 bool terminal_size(uint16_t *rows, uint16_t *columns); /* of whichever standard stream is a terminal */
 int terminal_output(void);   /* the descriptor that writes to it, or -1 */
-/* Escapes (Ctrl-A) taken out of what was typed, in place: the new length, at most one more than n. *quit: Ctrl-A x was typed. */
+/* Escapes (Ctrl-A) taken out of what was typed, in place: the new length, at most one more than n. *quit: Ctrl-A x
+ * was typed. */
 size_t terminal_escapes(uint8_t *bytes, size_t n, bool *quit);
 
 /* guest.c: the messages of exos/tty/link.h. */
@@ -64,5 +65,6 @@ void log_end(void);                     /* a last line without its end */
 
 /* main.c */
 void say(const char *text, ...) __attribute__((format(printf, 1, 2))); /* a line to standard error, prefixed "exo: " */
-/* As much as goes without blocking (in one piece): bytes written, 0 if none now, -1 with errno when there is no use in trying again. */
+/* As much as goes without blocking (in one piece): bytes written, 0 if none now, -1 with errno when there is no use
+ * in trying again. */
 ssize_t write_some(int descriptor, const void *bytes, size_t n);

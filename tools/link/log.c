@@ -1,4 +1,5 @@
-/* The machine's log: lines of text, each shown with who speaks. What a guest writes there must not do anything to a terminal. */
+/* The machine's log: lines of text, each shown with who speaks. What a guest writes there must not do anything to a
+ * terminal. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,7 +1,9 @@
-/* Runs an emulator and is the other end of its two serial lines: the log on the first, the streams of PROGRAM on the second.
+/* Runs an emulator and is the other end of its two serial lines: the log on the first, the streams of PROGRAM on the
+ * second.
  *
- * Started by ./exo. Promises the contract of the front door: standard streams byte for byte, PROGRAM's exit status, 124 when time runs out,
- * 125 when the machine fails, 128+N when ended by signal N; and a terminal that is as it was. */
+ * Started by ./exo. Promises the contract of the front door: standard streams byte for byte, PROGRAM's exit status,
+ * 124 when time runs out, 125 when the machine fails, 128+N when ended by signal N; and a terminal that is as it
+ * was. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -24,14 +26,14 @@ enum { TIMED_OUT = 124, MACHINE_FAILED = 125, ENDED_BY_KEY = 130 };
 
 static const char usage[] =
 	"usage: link [OPTIONS] [--] EMULATOR [ARGUMENTS...]\n"
-	"Runs EMULATOR with @CONSOLE0@ and @CONSOLE1@ in its arguments replaced by character device backends, and joins these to\n"
-	"standard error (the log) and to the standard streams. The exit status is that of the program inside; 124: time ran out; 125: the\n"
-	"machine failed; 128+N: ended by signal N.\n"
+	"Runs EMULATOR with @CONSOLE0@ and @CONSOLE1@ in its arguments replaced by character device backends, and joins\n"
+	"these to standard error (the log) and to the standard streams. The exit status is that of the program inside;\n"
+	"124: time ran out; 125: the machine failed; 128+N: ended by signal N.\n"
 	"  --timeout SECONDS   end the machine after that long\n"
 	"  --status-file FILE  write the exit status there as well\n"
 	"  --quiet-log FILE    the log goes to FILE, not to standard error\n"
 	"  --log-prefix TEXT   what log lines begin with that do not say who speaks (\"" LOG_PREFIX "\")\n"
-	"On a terminal: Ctrl-A x ends the machine (exit status 130), Ctrl-A Ctrl-A sends Ctrl-A, Ctrl-A h shows this.\n";
+	"On a terminal Ctrl-A x ends the machine (exit status 130), Ctrl-A Ctrl-A sends Ctrl-A, Ctrl-A h helps.\n";
 
 static struct {
 	double timeout; /* seconds; 0: none */
@@ -316,7 +318,8 @@ static void parse(int argc, char **argv)
 {
 	static const struct option known[] = { { "timeout", required_argument, NULL, 't' },
 		{ "status-file", required_argument, NULL, 's' }, { "quiet-log", required_argument, NULL, 'q' },
-		{ "log-prefix", required_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+		{ "log-prefix", required_argument, NULL, 'p' }, { "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
 	char *end;
 
 	for (int option; (option = getopt_long(argc, argv, "+", known, NULL)) != -1;) {
@@ -348,7 +351,8 @@ static void parse(int argc, char **argv)
 	}
 }
 
-/* A standard stream that is closed must not become one of our own descriptors. Reading it gives the end, writing to it an error. */
+/* A standard stream that is closed must not become one of our own descriptors. Reading it gives the end, writing to
+ * it an error. */
 static void fill_standard_streams(void)
 {
 	for (int i = 0; i < 3; i++)

@@ -1,4 +1,5 @@
-/* The terminal that ./exo runs in: raw while the machine has it, put back whatever happens, and a way out of the machine by key. */
+/* The terminal that ./exo runs in: raw while the machine has it, put back whatever happens, and a way out of the
+ * machine by key. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -70,7 +71,9 @@ int terminal_output(void)
 
 static void help(void)
 {
-	static const char text[] = "\r\nexo: Ctrl-A x  end the machine\r\nexo: Ctrl-A Ctrl-A  send Ctrl-A\r\nexo: Ctrl-A h  this\r\n";
+	static const char text[] = "\r\nexo: Ctrl-A x  end the machine\r\n"
+				   "exo: Ctrl-A Ctrl-A  send Ctrl-A\r\n"
+				   "exo: Ctrl-A h  this\r\n";
 
 	write_some(2, text, sizeof(text) - 1);
 }

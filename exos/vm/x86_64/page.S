@@ -1,8 +1,9 @@
-/* Whole pages zeroed and copied, ranges copied and filled, in as few instructions as the CPU allows: 32 bytes at a time where it has AVX
- * (and the kernel has switched it on), 16 where not. Interfaces: page.h, frames.h.
+/* Whole pages zeroed and copied, ranges copied and filled, in as few instructions as the CPU allows: 32 bytes at a time
+ * where it has AVX (and the kernel has switched it on), 16 where not. Interfaces: page.h, frames.h.
  *
- * The vector registers belong to the interrupted program, so each routine saves those it uses on the stack. A fault on the way enters the
- * library anew below that, and comes back with every register as it was, so that nothing else need be remembered. */
+ * The vector registers belong to the interrupted program, so each routine saves those it uses on the stack. A fault on
+ * the way enters the library anew below that, and comes back with every register as it was, so that nothing else need
+ * be remembered. */
 
 #define EFAULT 14
 #define PAGE 4096

@@ -1,15 +1,16 @@
-/* Bulk moves of memory in vector registers, each of which is put back as it was: library code is compiled without them, since they are
- * the program's. frame_zero and frame_copy (frames.h) are in page.S as well. Needs no lock. */
+/* Bulk moves of memory in vector registers, each of which is put back as it was: library code is compiled without them,
+ * since they are the program's. frame_zero and frame_copy (frames.h) are in page.S as well. Needs no lock. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Copy or fill memory that may fault. *resume holds, until they return, the address at which the fault handler makes an access
- * that cannot be mended go on (registers as they were): the call then returns -EFAULT, else 0. What was moved until then stays moved. With a
- * `resume` that no handler looks at, a fault is a fault. */
+/* Copy or fill memory that may fault. *resume holds, until they return, the address at which the fault handler makes an
+ * access that cannot be mended go on (registers as they were): the call then returns -EFAULT, else 0. What was moved
+ * until then stays moved. With a `resume` that no handler looks at, a fault is a fault. */
 int exos_copy_guarded(void *to, const void *from, size_t n, uint64_t *resume);
 int exos_fill_guarded(void *to, uint64_t pattern, size_t n, uint64_t *resume);
 
-/* Looks at the CPU once, before the first of the calls above profits from wide registers; without it they use those that every CPU has. */
+/* Looks at the CPU once, before the first of the calls above profits from wide registers; without it they use those
+ * that every CPU has. */
 void exos_page_start(void);

@@ -1,5 +1,5 @@
-/* Included before everything else (-include) when the sources are built for the host: puts what ExOS finds at fixed addresses into the
- * test program's own memory. */
+/* Included before everything else (-include) when the sources are built for the host: puts what ExOS finds at fixed
+ * addresses into the test program's own memory. */
 #pragma once
 
 #include <exos/layout.h>

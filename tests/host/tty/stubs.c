@@ -102,7 +102,10 @@ int signal_send_group(int group, int number, const struct signal_info *info)
 
 bool signal_interrupts(void) { return !stub_signal_stops; }
 bool proc_group_orphaned(int group) { return (void)group, stub_orphaned; }
-struct proc *proc_find(int pid) { return pid == stub_proc.pid ? &stub_proc : pid == stub_other.pid ? &stub_other : NULL; }
+struct proc *proc_find(int pid)
+{
+	return pid == stub_proc.pid ? &stub_proc : pid == stub_other.pid ? &stub_other : NULL;
+}
 
 struct inode *inode_new(const struct inode_ops *ops, uint32_t mode)
 {
@@ -223,8 +226,8 @@ static void count_grants(void)
 	char rooms[4096];
 	size_t n = stub_sent(LINK_ROOM, rooms, sizeof(rooms));
 
-	for (size_t i = 0; i + 4 <= n; i += 4)
-		granted += (uint8_t)rooms[i] | (uint64_t)(uint8_t)rooms[i + 1] << 8 | (uint64_t)(uint8_t)rooms[i + 2] << 16;
+	for (size_t i = 0; i < n; i++)
+		granted += (uint64_t)(uint8_t)rooms[i] << 8 * (i % 4);
 }
 
 uint64_t stub_granted(void)

@@ -1,11 +1,12 @@
-/* What stands in for the rest of ExOS in the tests of terminals and link: one process, a host at the other end of the serial line, and
- * waiting that the test scripts. */
+/* What stands in for the rest of ExOS in the tests of terminals and link: one process, a host at the other end of
+ * the serial line, and waiting that the test scripts. */
 #pragma once
 
 #include <exos/file/file.h>
 #include <exos/proc/proc.h>
 
-extern struct proc stub_proc, stub_other; /* the current process, leader of session 10; another one, of group 20 of that session */
+/* The current process, leader of session 10; another one, of group 20 of that session. */
+extern struct proc stub_proc, stub_other;
 void stubs_start(void);
 
 /* Called when the code under test goes to sleep: 0 woken, -EINTR, or -ETIMEDOUT. Null: a sleep is a failed test. */
@@ -20,7 +21,8 @@ extern bool stub_fault;              /* program memory faults */
 /* The host's end. */
 void stub_host_sends(const void *bytes, size_t n);                /* raw bytes, to be read by the guest */
 void stub_host_message(int channel, const void *bytes, size_t n);
-/* What the guest has sent since stub_forget: payloads of a channel, one after the other. A line that is no message sequence fails the test. */
+/* What the guest has sent since stub_forget: payloads of a channel, one after the other. A line that is no message
+ * sequence fails the test. */
 size_t stub_sent(int channel, char *to, size_t size);
 uint64_t stub_granted(void);         /* total of LINK_ROOM, ever */
 extern char stub_logged[4096];       /* on the first line */

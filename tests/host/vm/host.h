@@ -1,5 +1,5 @@
-/* Included before everything else (-include) when memory's sources are built for the host: the same shape of an address space, moved to
- * where the host has nothing. */
+/* Included before everything else (-include) when memory's sources are built for the host: the same shape of an address
+ * space, moved to where the host has nothing. */
 #pragma once
 
 #include <exos/layout.h>

@@ -33,9 +33,13 @@ void panic(const char *text, ...)
 	abort();
 }
 
-#define REQUIRE(condition) ((condition) ? (void)0 : panic("%s:%d: the kernel would refuse: %s", __FILE__, __LINE__, #condition))
+#define REQUIRE(condition)                                                                                             \
+	((condition) ? (void)0 : panic("%s:%d: the kernel would refuse: %s", __FILE__, __LINE__, #condition))
 
-static uint32_t counts_total(void) { return model_free_frames > model_withheld ? model_free_frames - model_withheld : 0; }
+static uint32_t counts_total(void)
+{
+	return model_free_frames > model_withheld ? model_free_frames - model_withheld : 0;
+}
 
 int64_t aegis_frame_alloc(frame_t *list, uint64_t n)
 {
@@ -110,7 +114,8 @@ static void shared_page(uint64_t va, uint64_t entry)
 		REQUIRE(!entry || entry >> FRAME_SHIFT == (va - EXOS_WINDOW_VA) / FRAME_SIZE);
 		REQUIRE(mprotect((void *)va, FRAME_SIZE, rights) == 0);
 	} else {
-		REQUIRE(mmap((void *)va, FRAME_SIZE, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED);
+		REQUIRE(mmap((void *)va, FRAME_SIZE, rights, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+			MAP_FAILED);
 	}
 }
 
@@ -185,7 +190,8 @@ static frame_t own_frame(void)
 
 static void bind_own_table(env_id env, uint64_t va, frame_t f, uint32_t level)
 {
-	struct aegis_binding b = {ROUND_DOWN(va, FRAME_SIZE << 9 * level), BIND_ENTRY(f, BIND_READ | BIND_LEVEL(level))};
+	struct aegis_binding b = {
+		ROUND_DOWN(va, FRAME_SIZE << 9 * level), BIND_ENTRY(f, BIND_READ | BIND_LEVEL(level))};
 
 	REQUIRE(aegis_bind(env, &b, 1, NULL) == 1);
 }
@@ -250,7 +256,8 @@ void model_drop_entry(env_id env, uint64_t va)
 		set_page(slot, table, va, 0);
 }
 
-static void each(env_id env, frame_t table, uint32_t level, uint64_t va, void (*f)(env_id env, uint64_t va, uint64_t entry))
+static void each(
+	env_id env, frame_t table, uint32_t level, uint64_t va, void (*f)(env_id env, uint64_t va, uint64_t entry))
 {
 	for (uint64_t i = 0; i < 512; i++) {
 		uint64_t entry = frames[table].table[i], at = va + (i << (12 + 9 * level));

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the host tests of memory (strings, heap, frames, address spaces, guarded copies) under ASan and UBSan, and runs them: TAP, exit
-# status 1 when one failed. BUILD: where to build (build/host).
+# Builds the host tests of memory (strings, heap, frames, address spaces, guarded copies) under ASan and UBSan, and runs
+# them: TAP, exit status 1 when one failed. BUILD: where to build (build/host).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
@@ -8,9 +8,11 @@ build=${BUILD:-$root/build/host}/vm
 mkdir -p "$build"
 cd "$root"
 
-flags="-std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-builtin -Wall -Wextra -Werror"
+flags="-std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+	-fno-builtin -Wall -Wextra -Werror"
 paths="-I$here/include -Iinclude -I. -include $here/host.h"
-memory="exos/frames.c exos/heap.c exos/vm/area.c exos/vm/copy.c exos/vm/fault.c exos/vm/fork.c exos/vm/map.c exos/vm/table.c"
+memory="exos/frames.c exos/heap.c exos/vm/area.c exos/vm/copy.c
+	exos/vm/fault.c exos/vm/fork.c exos/vm/map.c exos/vm/table.c"
 # string.c keeps out of the way of the host's functions.
 names=
 for name in memcpy memmove memset memcmp strlen strnlen strcmp strncmp strchr; do
@@ -22,7 +24,8 @@ compile() {
 	source=$1
 	shift
 	object=$build/$(echo "${source#"$root"/}" | tr / _).o
-	if [ ! -e "$object" ] || [ -n "$(find "$source" exos include "$here" -name '*.[ch]' -newer "$object" | head -n 1)" ]; then
+	newer=$(find "$source" exos include "$here" -name '*.[chS]' -newer "$object" 2>/dev/null | head -n 1)
+	if [ ! -e "$object" ] || [ -n "$newer" ]; then
 		gcc "$@" -c -o "$object" "$source"
 	fi
 }

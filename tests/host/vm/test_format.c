@@ -1,4 +1,5 @@
-/* format() against the host's snprintf: every conversion with every combination of flags, widths and precisions that it promises. */
+/* format() against the host's snprintf: every conversion with every combination of flags, widths and precisions that it
+ * promises. */
 #include <limits.h>
 #include <stdio.h>
 
@@ -18,16 +19,17 @@ static void same(const char *spec, const char *have, int have_length, const char
 
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 #pragma GCC diagnostic ignored "-Wformat-security"
-#define SAME(spec, ...) \
-	do { \
-		char have[96], want[96]; \
-		int h = format(have, size, spec, __VA_ARGS__), w = snprintf(want, size, spec, __VA_ARGS__); \
-		same(spec, size ? have : "", h, size ? want : "", w); \
+#define SAME(spec, ...)                                                                                                \
+	do {                                                                                                           \
+		char have[96], want[96];                                                                               \
+		int h = format(have, size, spec, __VA_ARGS__), w = snprintf(want, size, spec, __VA_ARGS__);            \
+		same(spec, size ? have : "", h, size ? want : "", w);                                                  \
 	} while (0)
 
 static void conversion(const char *flags, int width, int precision, char kind, size_t size)
 {
-	static const int64_t values[] = {0, 1, -1, 9, 10, 255, 4096, INT_MAX, INT_MIN, INT64_MAX, INT64_MIN, 1234567890123};
+	static const int64_t values[] = {
+		0, 1, -1, 9, 10, 255, 4096, INT_MAX, INT_MIN, INT64_MAX, INT64_MIN, 1234567890123};
 	static const char *const texts[] = {"", "a", "hello", "a longer text than that"};
 	char spec[32], number[8] = "", point[8] = "";
 
@@ -66,7 +68,8 @@ int main(void)
 				for (size_t k = 0; k < sizeof(kinds) - 1; k++)
 					for (size_t s = 0; s < ARRAY_LENGTH(sizes); s++)
 						if (kinds[k] != 's' || *flags[f] != '0')
-							conversion(flags[f], widths[w], precisions[p], kinds[k], sizes[s]);
+							conversion(
+								flags[f], widths[w], precisions[p], kinds[k], sizes[s]);
 	ok(!wrong, "numbers and texts as the host's printf has them");
 	wrong = 0;
 	SAME("%c|%5c|%-5c|%%", 'a', 'b', 'c');

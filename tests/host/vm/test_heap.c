@@ -1,5 +1,6 @@
-/* The heap and the pool of frames under random use: pieces are aligned, zero, apart from each other, keep what is written in them; when all are
- * freed no frame is in use; when memory runs out the answer is null, and nothing is lost. */
+/* The heap and the pool of frames under random use: pieces are aligned, zero, apart from each other, keep what is
+ * written in them; when all are freed no frame is in use; when memory runs out the answer is null, and nothing is lost.
+ */
 #include <exos/heap.h>
 #include <exos/start.h>
 
@@ -55,7 +56,8 @@ static bool use_at_random(uint32_t rounds)
 	while (rounds-- && good) {
 		size_t i = random_below(PIECES);
 
-		good = pieces[i].at ? give(i) : take(i, random_below(3) ? random_below(200) : random_below(HEAP_MAX + 1));
+		good = pieces[i].at ? give(i)
+				    : take(i, random_below(3) ? random_below(200) : random_below(HEAP_MAX + 1));
 	}
 	for (size_t i = 0; i < PIECES; i++)
 		if (pieces[i].at)
@@ -109,7 +111,8 @@ int main(void)
 
 	frames = exhaust(false);
 	bare = exhaust(true);
-	ok(frames + 64 > MODEL_FRAMES - before && in_use() <= before + 64, "all memory can be taken as frames (%u)", frames);
+	ok(frames + 64 > MODEL_FRAMES - before && in_use() <= before + 64, "all memory can be taken as frames (%u)",
+		frames);
 	ok(bare + 64 > frames, "then as bare frames (%u)", bare);
 	ok(exhaust(false) + 64 > frames, "and as frames again");
 	frames_trim();

@@ -42,7 +42,8 @@ static bool copies(void)
 			if (n > ROOM - 20)
 				continue;
 			memcpy(want + 8 - shift, from + shift, n);
-			if (exos_memcpy(have + 8 - shift, from + shift, n) != have + 8 - shift || memcmp(have, want, ROOM))
+			if (exos_memcpy(have + 8 - shift, from + shift, n) != have + 8 - shift ||
+				memcmp(have, want, ROOM))
 				return false;
 			fill();
 			memcpy(want + shift, from + 3, n);
@@ -80,7 +81,8 @@ static bool fills(void)
 				return false;
 			fill();
 			memset(want + shift, 0x5a, n);
-			if (exos_fill_guarded(have + shift, 0x5a5a5a5a5a5a5a5aul, n, &resume) || resume || memcmp(have, want, ROOM))
+			if (exos_fill_guarded(have + shift, 0x5a5a5a5a5a5a5a5aul, n, &resume) || resume ||
+				memcmp(have, want, ROOM))
 				return false;
 		}
 	return true;
@@ -99,7 +101,8 @@ static bool compares(void)
 			a[i] = b[i] = (char)(random_below(3) ? 'a' + random_below(2) : random_below(2) ? 0 : 0xe0);
 		b[random_below(sizeof(b))] ^= (char)(random_below(3) == 0);
 		a[23] = b[23] = 0;
-		if (sign(exos_memcmp(a, b, n)) != sign(memcmp(a, b, n)) || sign(exos_strcmp(a, b)) != sign(strcmp(a, b)) ||
+		if (sign(exos_memcmp(a, b, n)) != sign(memcmp(a, b, n)) ||
+			sign(exos_strcmp(a, b)) != sign(strcmp(a, b)) ||
 			sign(exos_strncmp(a, b, max)) != sign(strncmp(a, b, max)) || exos_strlen(a) != strlen(a) ||
 			exos_strnlen(a, max) != strnlen(a, max) || exos_strchr(a, 'b') != strchr(a, 'b') ||
 			exos_strchr(a, 0) != strchr(a, 0) || exos_strchr(a, 0xe0) != strchr(a, 0xe0))
@@ -159,7 +162,8 @@ static bool registers_survive(void)
 
 int main(void)
 {
-	ok(copies() && fills() && pages(), "copies and fills of every size and shift, in the registers that every CPU has");
+	ok(copies() && fills() && pages(),
+		"copies and fills of every size and shift, in the registers that every CPU has");
 	exos_page_start();
 	ok(copies(), "copies, in the widest registers");
 	ok(moves(), "moves, overlapping both ways");
