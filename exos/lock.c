@@ -10,7 +10,7 @@ static env_id holder; /* 0: free. Itself the lock */
 /* A holder that the kernel has stopped will never release. What it was changing may be half changed; going on is the better half of two evils. */
 static bool holder_stopped(env_id env)
 {
-	const struct aegis_env_info *info = &env_table[env & ((1u << 20) - 1)];
+	const struct aegis_env_info *info = &env_table[env_slot(env)];
 
 	return info->id != env || info->state == ENV_STOPPED;
 }

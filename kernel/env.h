@@ -50,7 +50,6 @@ _Static_assert(__builtin_offsetof(struct env, entries.exception) == 8 && __built
 		       __builtin_offsetof(struct env, wanted) == 104 && __builtin_offsetof(struct aegis_env_info, state) == 12,
 	"entry.S");
 
-static inline uint32_t env_slot(env_id id) { return id & ((1u << ENV_SLOT_BITS) - 1); }
 
 extern uint32_t env_slots;      /* both written once at start */
 extern struct env **env_table;  /* by slot; null: free */

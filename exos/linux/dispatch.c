@@ -45,6 +45,6 @@ void exos_foreign(struct regs *r)
 		r->rax = (uint64_t)calls[number].handler(r);
 		domain_unlock();
 	}
-	if (signal_deliverable(self->proc) || r->rax == (uint64_t)-ERESTART)
-		signals_take(r, true);
+	if (signals_due(&self->proc->signals) || r->rax == (uint64_t)-ERESTART)
+		signals_take(r, r->cause == CAUSE_FOREIGN);
 }

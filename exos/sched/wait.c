@@ -115,3 +115,10 @@ void sched_yield_slice(void)
 	exos_yield(0);
 	domain_relock(depth);
 }
+
+void exos_final_sleep(void)
+{
+	domain_unlock_all();
+	for (;;)
+		exos_sleep(0, 0, 0);
+}

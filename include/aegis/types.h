@@ -12,6 +12,7 @@ typedef uint32_t frame_t;
  * so that the name of a destroyed environment never names its successor. Never 0. */
 typedef uint32_t env_id;
 #define ENV_SLOT_BITS 20
+static inline uint32_t env_slot(env_id id) { return id & ((1u << ENV_SLOT_BITS) - 1); } /* its entry in the environment table */
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE 4096ul
