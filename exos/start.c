@@ -197,14 +197,35 @@ static void fill_root(void)
 		panic("the root file system's archive is damaged");
 }
 
+/* PROGRAM cannot be started: said as a shell would say it, with a shell's status. */
+static void refuse_program(int error)
+{
+	static const struct {
+		int error;
+		const char *text;
+	} texts[] = {
+		{ENOENT, "No such file or directory"}, {EACCES, "Permission denied"}, {ENOEXEC, "Exec format error"},
+		{ENOMEM, "Cannot allocate memory"}, {ENOTDIR, "Not a directory"}, {EISDIR, "Is a directory"},
+		{ELOOP, "Too many levels of symbolic links"}, {E2BIG, "Argument list too long"},
+		{ELIBBAD, "Accessing a corrupted shared library"},
+	};
+	char line[320];
+	const char *text = "cannot be started";
+
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+		if (texts[i].error == error)
+			text = texts[i].text;
+	link_send(LINK_ERROR, line, MIN((size_t)format(line, sizeof(line), "exo: %s: %s\n", start_file.argv[0], text), sizeof(line) - 1));
+	ended_status = error == ENOENT ? 127 : 126;
+}
+
 static void start_first_process(void)
 {
 	struct proc *p;
-	int error = proc_spawn(start_file.argv[0], start_file.argv, start_file.envp, start_file.cwd, &p);
+	int error = proc_spawn(start_file.program, start_file.argv, start_file.envp, start_file.cwd, &p);
 
 	if (error) {
-		log_line("%s cannot be started: error %d", start_file.argv[0], -error);
-		ended_status = error == -ENOENT ? 127 : 126;
+		refuse_program(-error);
 		return;
 	}
 	first_process = p->pid;

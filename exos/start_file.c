@@ -41,6 +41,8 @@ int start_file_parse(struct start_file *to, char *bytes, size_t length)
 			error = add(to->argv, &argc, v);
 		else if ((v = value(record, "env")))
 			error = add(to->envp, &envc, v);
+		else if ((v = value(record, "program-name")))
+			to->program = v;
 		else if ((v = value(record, "cwd")))
 			to->cwd = v;
 		else if ((v = value(record, "tty")) && strlen(v) == 3)
@@ -55,5 +57,7 @@ int start_file_parse(struct start_file *to, char *bytes, size_t length)
 		if (error)
 			return error;
 	}
+	if (!to->program)
+		to->program = to->argv[0];
 	return argc ? 0 : -EINVAL;
 }

@@ -8,6 +8,7 @@
 
 struct start_file {
 	char *argv[START_STRINGS + 1], *envp[START_STRINGS + 1]; /* point into the file's bytes; null at the end */
+	const char *program; /* the executable's path; argv[0] if the file does not say */
 	const char *cwd;
 	bool terminal[3];
 	uint16_t rows, columns;

@@ -22,8 +22,8 @@ debug_script() {
 
 debug_main() {
 	local socket script machine_pid
-	machine_prepare "aegis exos.elf pack link" "machine debug" "$@"
-	make_image "$work/image" --prefix "$build/exos.elf"
+	machine_prepare "aegis exos.module pack link" "machine debug" "$@"
+	make_image "$work/image" --prefix "$build/exos.module"
 	machine_command "$build/aegis" "$work/image"
 	socket=$work/gdb
 	script=$build/debug.gdb

@@ -228,9 +228,9 @@ machine_module() {
 }
 
 machine_run() {
-	machine_prepare "aegis exos.elf pack link" machine "$@"
+	machine_prepare "aegis exos.module pack link" machine "$@"
 	[ -z "$module" ] || machine_module
-	make_image "$work/image" --prefix "$build/exos.elf"
+	make_image "$work/image" --prefix "$build/exos.module"
 	machine_command "$build/aegis" "$work/image"
 	machine_go
 }

@@ -150,6 +150,6 @@ test_machine_targets() {
 	if [ "${EXO_ON-}" = linux ]; then
 		echo linux-init pack link
 	else
-		echo aegis exos.elf pack link
+		echo aegis exos.module pack link
 	fi
 }
