@@ -102,14 +102,34 @@ static void drop_binding(frame_t f, uint32_t level)
 	}
 }
 
+/* Breaks what a level-1 table holds, from its top end: at most 512 steps. */
+static void empty_leaf(frame_t f)
+{
+	uint64_t *table = frame_pointer(f);
+
+	for (uint32_t i = 512, left = table_entries(f); left;) {
+		uint64_t entry = table[--i];
+
+		if (!(entry & ENTRY_PRESENT))
+			continue;
+		table[i] = 0;
+		frame_table[entry_frame(entry)].bindings--;
+		left--;
+	}
+	frame_table[f].next_free -= table_entries(f);
+}
+
 static int64_t break_binding(uint64_t *slot, frame_t table, uint32_t level)
 {
 	frame_t f = entry_frame(*slot);
 
 	if (!(*slot & ENTRY_PRESENT))
 		return 0;
-	if (level && table_uses(f) == 1 && table_entries(f))
-		return -E_BUSY;
+	if (level && table_uses(f) == 1 && table_entries(f)) {
+		if (level > 1)
+			return -E_BUSY;
+		empty_leaf(f);
+	}
 	*slot = 0;
 	frame_table[table].next_free--;
 	drop_binding(f, level);
@@ -176,6 +196,52 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	return 0;
 }
 
+/* The leaf table that the last binding of a batch went to: the next is mostly its neighbour. */
+struct near {
+	uint64_t region; /* va >> REGION_SHIFT, or NOWHERE */
+	uint64_t *table;
+	frame_t frame;
+	bool shared;
+};
+#define NOWHERE UINT64_MAX
+#define REGION_SHIFT (FRAME_SHIFT + 9)
+
+/* The common case, in few instructions: a page of the account's own, bound, changed or broken. Each condition that does not hold leaves
+ * it to bind_one, with nothing done. */
+static inline bool bind_near(const struct env *e, env_id account, struct near *near, const struct aegis_binding *b, bool *forget_all)
+{
+	uint64_t va = b->va, flags = b->entry & (FRAME_SIZE - 1), f = b->entry >> FRAME_SHIFT, old, *slot;
+	struct aegis_frame_info *info = &frame_table[f];
+
+	if (va >= AEGIS_USER_TOP || va & (FRAME_SIZE - 1) || flags & BIND_LEVEL_MASK)
+		return false;
+	if (va >> REGION_SHIFT != near->region) {
+		near->table = find_table(e, va, 0, &near->frame, &near->shared);
+		if (!near->table)
+			return false;
+		near->region = va >> REGION_SHIFT;
+	}
+	slot = &near->table[table_index(va, 0)];
+	old = *slot;
+	if (flags & BIND_READ) {
+		if (f >= frame_count || info->state != FRAME_OWNED || info->owner != account || info->bindings == UINT32_MAX)
+			return false;
+		info->bindings++;
+		if (flags & BIND_WRITE)
+			info->clean = 0;
+		*slot = entry_make((frame_t)f, flags);
+	} else {
+		*slot = 0;
+	}
+	frame_table[near->frame].next_free += (flags & BIND_READ) - (old & ENTRY_PRESENT);
+	if (old & ENTRY_PRESENT) {
+		frame_table[entry_frame(old)].bindings--;
+		forget(va, near->shared, forget_all);
+	}
+	return true;
+}
+_Static_assert(BIND_READ == 1 && ENTRY_PRESENT == 1, "bind_near counts with them");
+
 int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, uint64_t unused)
 {
 	const struct env *account = this_cpu()->current->account; /* whoever binds shows what is his, also in a child account's space */
@@ -185,6 +251,7 @@ int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, 
 	uint64_t done = 0;
 	int64_t error = 0;
 	bool forget_all = false;
+	struct near near = { .region = NOWHERE };
 
 	(void)unused;
 	if (!e || e->state == ENV_STOPPED)
@@ -197,8 +264,12 @@ int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, 
 		return error;
 	if (capability && (error = cap_fetch(&cap, capability, CAP_FRAMES, 0)))
 		return error;
-	for (; done < n && !error; done += !error)
+	for (; done < n && !error; done += !error) {
+		if (bind_near(e, account->id, &near, &bindings[done], &forget_all))
+			continue;
+		near.region = NOWHERE; /* a table may have come or gone */
 		error = bind_one(e, account, &bindings[done], capability ? &cap : NULL, &forget_all);
+	}
 	if (forget_all)
 		write_cr3(read_cr3());
 	return done ? (int64_t)done : error;
@@ -209,12 +280,14 @@ static bool empty_table(frame_t f, uint32_t level, uint32_t *leaves)
 {
 	uint64_t *table = frame_pointer(f);
 
+	if (level == 1)
+		empty_leaf(f);
 	for (uint32_t i = 512; i-- > 0 && table_entries(f);) {
 		frame_t below = entry_frame(table[i]);
 
 		if (!(table[i] & ENTRY_PRESENT))
 			continue;
-		if (level > 1 && table_uses(below) == 1 && !(*leaves && empty_table(below, level - 1, leaves)))
+		if (table_uses(below) == 1 && !(*leaves && empty_table(below, level - 1, leaves)))
 			return false;
 		table[i] = 0;
 		frame_table[f].next_free--;

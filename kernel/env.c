@@ -65,10 +65,10 @@ struct env *env_make(const struct aegis_env_spec *spec, struct env *account)
 	if (!free_slot_count)
 		return NULL;
 	slot = free_slots[--free_slot_count];
-	memset(e, 0, offsetof(struct env, vectors));
-	memset(e->vectors + 512, 0, 64); /* the xsave header, of which the CPU writes only a part */
+	if (!frame_table[spec->object].clean)
+		frame_clear(spec->object);
 	if (!frame_table[spec->root].clean)
-		memset(root, 0, ROOT_USER_ENTRIES * sizeof(*root));
+		frame_clear(spec->root);
 	paging_root_fill(root);
 	frame_table[spec->object].state = FRAME_OBJECT;
 	frame_table[spec->root].state = FRAME_ROOT;
@@ -142,6 +142,17 @@ void env_stop(struct env *e, uint64_t cause, uint64_t rip)
 	}
 }
 
+/* The object and the root of a destroyed environment become all zero, as they soon will be an environment's again. Most of the object never was
+ * anything else: only a preemption by force writes behind its first part. */
+static void clean_frames(struct env *e)
+{
+	frame_t object = e->object_frame, root = e->root_frame;
+
+	paging_root_empty(physical(e->root));
+	memset(e, 0, e->preempted ? sizeof(*e) : offsetof(struct env, trap));
+	frame_table[root].clean = frame_table[object].clean = 1;
+}
+
 /* A step of destruction. Once begun the environment is stopped; its page tables go first, in steps, then all the rest at once. */
 int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
 {
@@ -171,6 +182,7 @@ int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint6
 	env_set_state(e, ENV_FREE);
 	env_table[env_slot(e->id)] = NULL;
 	free_slots[free_slot_count++] = env_slot(e->id);
+	clean_frames(e);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct env {
 	uint32_t alarm;                /* place in the alarm heap, or NO_ALARM */
 	uint32_t slices;               /* first of its positions, or NO_POSITION (one CPU's vector so far) */
 	uint64_t excess;
+	bool preempted;                /* trap and what follows it have been written to */
 	frame_t object_frame, root_frame, upcall_frame;
 	struct trap trap;              /* RESUME_TRAP */
 	uint64_t fs_base, gs_base;

@@ -64,7 +64,7 @@ static uint64_t file_entry(const struct vm_area *area, frame_t frame)
 {
 	uint64_t rights = area_rights(area);
 
-	return BIND_ENTRY(frame, area->flags & VM_SHARED ? rights | ENTRY_SHARED : rights & ~BIND_WRITE);
+	return BIND_ENTRY(frame, area->flags & VM_SHARED ? rights | ENTRY_SHARED : (rights & ~BIND_WRITE) | ENTRY_FILE);
 }
 
 /* The pages of the same group that the file has and the page table has not. */

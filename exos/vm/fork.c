@@ -10,17 +10,19 @@ static int copy_areas(struct vm *from, struct vm *to)
 	return 0;
 }
 
-/* All present pages are given to the child at once: to bind a page here costs less than half of what a fault would, and
- * a shell's child uses most of them. */
+/* Pages that only memory holds are given to the child at once: to bind one here costs less than half of what a fault would, and a shell's child
+ * uses most of them. Those that still are a file's it gets by faults, in whole neighbourhoods, if it wants them. */
 static int copy_leaf(struct vm_leaf *from, struct vm *to)
 {
-	struct vm_leaf *leaf = leaf_make(to, from->va, &vm_batch_child);
+	struct vm_leaf *leaf = NULL;
 
-	if (!leaf)
-		return -ENOMEM;
 	BIT_FOR_EACH(i, from->present) {
 		uint64_t entry = from->entries[i], va = from->va + i * FRAME_SIZE;
 
+		if (entry & ENTRY_FILE)
+			continue;
+		if (!leaf && !(leaf = leaf_make(to, from->va, &vm_batch_child)))
+			return -ENOMEM;
 		if ((entry & (BIND_WRITE | ENTRY_SHARED)) == BIND_WRITE) {
 			entry &= ~BIND_WRITE;
 			from->entries[i] = entry;
@@ -28,12 +30,13 @@ static int copy_leaf(struct vm_leaf *from, struct vm *to)
 		}
 		frame_ref(entry_frame(entry));
 		leaf->entries[i] = entry;
+		bit_set(leaf->present, i);
+		leaf->count++;
 		if (entry & BIND_READ)
 			batch_add(&vm_batch_child, va, entry_binding(entry));
 	}
-	memcpy(leaf->present, from->present, sizeof(leaf->present));
-	leaf->count = from->count;
-	to->resident += from->count;
+	if (leaf)
+		to->resident += leaf->count;
 	return 0;
 }
 

@@ -121,6 +121,8 @@ static uint64_t protected_entry(uint64_t entry, uint32_t flags)
 		rights |= BIND_WRITE;
 	if (flags & VM_EXEC)
 		rights |= BIND_EXEC;
+	if (rights & BIND_WRITE)
+		entry &= ~ENTRY_FILE; /* from now on it may be unlike what the file had */
 	return (entry & ~ENTRY_RIGHTS) | rights;
 }
 

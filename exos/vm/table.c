@@ -291,9 +291,9 @@ void pages_drop(struct vm *vm, uint64_t start, uint64_t end)
 	batch_flush(b);
 }
 
-/* Without leaf_drop's kernel call for each table: all are broken in one sweep, lower levels first, and freed when the
- * list has been carried out. */
-void tables_release(struct vm *vm, env_id env)
+/* Breaks all tables in one sweep, lower levels first. A leaf table goes with the bindings that it holds; only where it is the environment's own,
+ * and stays, are the pages listed one by one. */
+static void break_tables(struct vm *vm, env_id env)
 {
 	struct vm_batch *b = &vm_batch;
 
@@ -304,9 +304,10 @@ void tables_release(struct vm *vm, env_id env)
 		BIT_FOR_EACH(i, region->used) {
 			struct vm_leaf *leaf = region->leaves[i];
 
-			drop_in_leaf(vm, leaf, 0, SPAN_ENTRIES, b);
 			if (leaf->table)
 				batch_add(b, leaf->va, BIND_LEVEL(1));
+			else
+				drop_in_leaf(vm, leaf, 0, SPAN_ENTRIES, b);
 		}
 		if (region->table)
 			batch_add(b, region->va, BIND_LEVEL(2));
@@ -314,17 +315,26 @@ void tables_release(struct vm *vm, env_id env)
 	for (uint32_t i = 0; i < vm->slot_count; i++)
 		batch_add(b, vm->slots[i].va, BIND_LEVEL(3));
 	batch_flush(b);
+}
+
+static void leaf_free(struct vm_leaf *leaf)
+{
+	BIT_FOR_EACH(i, leaf->present)
+		frame_put(entry_frame(leaf->entries[i]));
+	if (leaf->table)
+		frame_put_bare(leaf->table);
+	frame_put(address_frame(leaf->entries));
+	heap_free(leaf);
+}
+
+void tables_release(struct vm *vm, env_id env)
+{
+	break_tables(vm, env);
 	for (uint32_t r = 0; r < vm->region_count; r++) {
 		struct vm_region *region = vm->regions[r];
 
-		BIT_FOR_EACH(i, region->used) {
-			struct vm_leaf *leaf = region->leaves[i];
-
-			if (leaf->table)
-				frame_put_bare(leaf->table);
-			frame_put(address_frame(leaf->entries));
-			heap_free(leaf);
-		}
+		BIT_FOR_EACH(i, region->used)
+			leaf_free(region->leaves[i]);
 		if (region->table)
 			frame_put_bare(region->table);
 		frame_put(address_frame(region->leaves));
@@ -333,4 +343,5 @@ void tables_release(struct vm *vm, env_id env)
 	for (uint32_t i = 0; i < vm->slot_count; i++)
 		frame_put_bare(vm->slots[i].table);
 	vm->region_count = vm->slot_count = 0;
+	vm->resident = 0;
 }

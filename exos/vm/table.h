@@ -17,9 +17,11 @@
 
 /* A page shared with other address spaces or with a file for good: never copied, writable from the start. */
 #define ENTRY_SHARED 0x20ul
+/* A private page that still is the file's own frame: it can be had again from there. */
+#define ENTRY_FILE 0x40ul
 #define ENTRY_RIGHTS (BIND_READ | BIND_WRITE | BIND_EXEC)
 static inline frame_t entry_frame(uint64_t entry) { return (frame_t)(entry >> FRAME_SHIFT); }
-static inline uint64_t entry_binding(uint64_t entry) { return entry & ~ENTRY_SHARED; }
+static inline uint64_t entry_binding(uint64_t entry) { return entry & ~(ENTRY_SHARED | ENTRY_FILE); }
 
 struct vm_leaf { /* 2 MiB */
 	uint64_t va;

@@ -403,14 +403,29 @@ copy_guarded:
 	jz exception_guarded_start
 	stac
 exception_guarded_start:
-	test %rdx, %rdx
+	cmp $4, %rdx
+	jb 1f
+0:	mov (%rsi), %rax
+	mov %rax, (%rdi)
+	mov 8(%rsi), %rax
+	mov %rax, 8(%rdi)
+	mov 16(%rsi), %rax
+	mov %rax, 16(%rdi)
+	mov 24(%rsi), %rax
+	mov %rax, 24(%rdi)
+	add $32, %rsi
+	add $32, %rdi
+	sub $4, %rdx
+	cmp $4, %rdx
+	jae 0b
+1:	test %rdx, %rdx
 	jz 2f
-1:	mov (%rsi), %rax
+	mov (%rsi), %rax
 	mov %rax, (%rdi)
 	add $8, %rsi
 	add $8, %rdi
 	dec %rdx
-	jnz 1b
+	jmp 1b
 2:	test %rcx, %rcx
 	jz 4f
 3:	mov (%rsi), %al

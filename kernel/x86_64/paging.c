@@ -4,6 +4,9 @@
 #include <kernel/x86_64/paging.h>
 
 #define LARGE_PAGE 0x200000ul
+/* The only two entries of the kernel's half. */
+#define PHYSICAL_SLOT 256
+#define KERNEL_SLOT 511
 #define GIGABYTE 0x40000000ul
 
 extern uint64_t boot_root[512], boot_high_table[512], boot_directories[4][512];
@@ -68,9 +71,11 @@ void paging_start(void)
 
 void paging_root_fill(uint64_t *root)
 {
-	for (uint32_t i = ROOT_USER_ENTRIES; i < 512; i++)
-		root[i] = boot_root[i];
+	root[PHYSICAL_SLOT] = boot_root[PHYSICAL_SLOT];
+	root[KERNEL_SLOT] = boot_root[KERNEL_SLOT];
 }
+
+void paging_root_empty(uint64_t *root) { root[PHYSICAL_SLOT] = root[KERNEL_SLOT] = 0; }
 
 void *device_window(uint32_t slot, uint64_t address)
 {

@@ -27,6 +27,7 @@ static inline uint64_t entry_make(frame_t frame, uint64_t flags)
 _Static_assert(BIND_WRITE == ENTRY_WRITE, "entry_make");
 
 void paging_start(void);              /* the kernel's half in its final form; the identity map goes */
-void paging_root_fill(uint64_t *root); /* the kernel's half into a fresh root */
+void paging_root_fill(uint64_t *root);  /* the kernel's half into a root that is zero */
+void paging_root_empty(uint64_t *root); /* and out of it again */
 void *device_window(uint32_t slot, uint64_t address); /* a device's page, uncached */
 #define ROOT_USER_ENTRIES 256

@@ -12,6 +12,7 @@ _Noreturn void exception_stop(const uint64_t *frame);
 /* The current environment is interrupted in t where it cannot be told: its whole state is saved here, and it goes on exactly there. */
 static void save_whole(struct env *e, const struct trap *t)
 {
+	e->preempted = true;
 	e->trap = *t;
 	xsave(e->vectors, cpu_features.xsave_mask);
 	e->fs_base = read_fs_base();
