@@ -15,6 +15,7 @@ _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RI
 #define VECTOR_PAGE_FAULT 14
 #define FAULT_WRITE 2
 #define FAULT_FETCH 16
+#define SYSCALL_LENGTH 2
 
 enum { FPE_INTDIV = 1, ILL_ILLOPN = 2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2 };
 
@@ -112,8 +113,32 @@ static void interrupted_take(struct regs *regs)
 	domain_unlock();
 }
 
+static bool within(const struct regs *regs, const char *from, const char *to)
+{
+	return regs->rip >= (uint64_t)from && regs->rip < (uint64_t)to;
+}
+
+/* Interrupted on the last instructions before the program goes on, after the last look at its signals: then it is the program that was
+ * interrupted, and `regs` become its registers. */
+static void finish_return(struct regs *regs)
+{
+	const uint64_t top = LIBRARY_STACK_TOP - sizeof(*regs);
+
+	if (within(regs, exos_foreign_field, exos_foreign_field_end)) {
+		regs->rip = self->upcall.foreign_rip - (regs->rip < (uint64_t)exos_foreign_field_answered ? SYSCALL_LENGTH : 0);
+	} else if (within(regs, exos_resume_regs, exos_resume_regs_end) && regs->rsp >= top) {
+		/* What has been popped is in its register; the rest still is where it was. */
+		uint64_t popped = regs->rsp - top;
+
+		memcpy((char *)regs + popped, (const char *)top + popped, sizeof(*regs) - popped);
+	}
+}
+
 void exos_upcall(struct regs *regs)
 {
+	if (regs->cause == CAUSE_EVENT && !from_program(regs))
+		finish_return(regs);
+
 	if (regs->cause == VECTOR_PAGE_FAULT)
 		page_fault(regs);
 	else if (regs->cause != CAUSE_EVENT)

@@ -66,6 +66,10 @@ void random_bytes(void *to, size_t n)
 	uint32_t key[KEY_WORDS], out[BLOCK_WORDS];
 
 	turn(key);
+	if (n <= sizeof(key)) { /* the one use of the key is to be given out itself */
+		memcpy(to, key, n);
+		return;
+	}
 	for (size_t done = 0; done < n; done += BLOCK_BYTES) {
 		block(key, done / BLOCK_BYTES, out);
 		memcpy((char *)to + done, out, MIN(n - done, BLOCK_BYTES));

@@ -1,182 +1,185 @@
-/* The table of Linux system calls that ExOS implements. What is not here returns ENOSYS, and is named once on the log.
- *
- * X(number, name, locking): LOCKED handlers are entered with the domain lock held, FREE ones touch only what is their
- * environment's own or never changes. */
+/* The table of Linux system calls that ExOS implements. What is not here returns ENOSYS, and is named once on the log. */
 #pragma once
+
+/* Calls that read one word of the process's own entry, X(number, field of struct proc): answered on the spot, without stack or lock, by
+ * exos/x86_64/entry.S. */
+#define LINUX_FIELDS(X) \
+	X(39, pid) /* getpid */ \
+	X(102, uid) \
+	X(104, gid) \
+	X(107, euid) \
+	X(108, egid) \
+	X(110, parent_pid) /* getppid */ \
+	X(111, group) /* getpgrp */ \
+	X(186, pid) /* gettid */
+#define LINUX_FIELD_CALLS 187 /* one past the highest of them */
+
+/* X(number, name): handlers, entered with the domain lock held. */
 
 #define LINUX_CALLS(X) \
 	/* linux/io.c, linux/poll.c: open files */ \
-	X(0, read, LOCKED) \
-	X(1, write, LOCKED) \
-	X(3, close, LOCKED) \
-	X(7, poll, LOCKED) \
-	X(8, lseek, LOCKED) \
-	X(16, ioctl, LOCKED) \
-	X(17, pread64, LOCKED) \
-	X(18, pwrite64, LOCKED) \
-	X(19, readv, LOCKED) \
-	X(20, writev, LOCKED) \
-	X(22, pipe, LOCKED) \
-	X(23, select, LOCKED) \
-	X(32, dup, LOCKED) \
-	X(33, dup2, LOCKED) \
-	X(40, sendfile, LOCKED) \
-	X(72, fcntl, LOCKED) \
-	X(73, flock, LOCKED) \
-	X(74, fsync, LOCKED) \
-	X(75, fdatasync, LOCKED) \
-	X(77, ftruncate, LOCKED) \
-	X(78, getdents, LOCKED) \
-	X(217, getdents64, LOCKED) \
-	X(221, fadvise64, LOCKED) \
-	X(270, pselect6, LOCKED) \
-	X(271, ppoll, LOCKED) \
-	X(285, fallocate, LOCKED) \
-	X(292, dup3, LOCKED) \
-	X(293, pipe2, LOCKED) \
-	X(295, preadv, LOCKED) \
-	X(296, pwritev, LOCKED) \
-	X(306, syncfs, LOCKED) \
-	X(436, close_range, LOCKED) \
+	X(0, read) \
+	X(1, write) \
+	X(3, close) \
+	X(7, poll) \
+	X(8, lseek) \
+	X(16, ioctl) \
+	X(17, pread64) \
+	X(18, pwrite64) \
+	X(19, readv) \
+	X(20, writev) \
+	X(22, pipe) \
+	X(23, select) \
+	X(32, dup) \
+	X(33, dup2) \
+	X(40, sendfile) \
+	X(72, fcntl) \
+	X(73, flock) \
+	X(74, fsync) \
+	X(75, fdatasync) \
+	X(77, ftruncate) \
+	X(78, getdents) \
+	X(217, getdents64) \
+	X(221, fadvise64) \
+	X(270, pselect6) \
+	X(271, ppoll) \
+	X(285, fallocate) \
+	X(292, dup3) \
+	X(293, pipe2) \
+	X(295, preadv) \
+	X(296, pwritev) \
+	X(306, syncfs) \
+	X(436, close_range) \
 	/* linux/path.c, linux/stat.c: names */ \
-	X(2, open, LOCKED) \
-	X(4, stat, LOCKED) \
-	X(5, fstat, LOCKED) \
-	X(6, lstat, LOCKED) \
-	X(21, access, LOCKED) \
-	X(76, truncate, LOCKED) \
-	X(79, getcwd, LOCKED) \
-	X(80, chdir, LOCKED) \
-	X(81, fchdir, LOCKED) \
-	X(82, rename, LOCKED) \
-	X(83, mkdir, LOCKED) \
-	X(84, rmdir, LOCKED) \
-	X(85, creat, LOCKED) \
-	X(86, link, LOCKED) \
-	X(87, unlink, LOCKED) \
-	X(88, symlink, LOCKED) \
-	X(89, readlink, LOCKED) \
-	X(90, chmod, LOCKED) \
-	X(91, fchmod, LOCKED) \
-	X(92, chown, LOCKED) \
-	X(93, fchown, LOCKED) \
-	X(94, lchown, LOCKED) \
-	X(132, utime, LOCKED) \
-	X(133, mknod, LOCKED) \
-	X(137, statfs, LOCKED) \
-	X(138, fstatfs, LOCKED) \
-	X(161, chroot, LOCKED) \
-	X(162, sync, LOCKED) \
-	X(235, utimes, LOCKED) \
-	X(257, openat, LOCKED) \
-	X(258, mkdirat, LOCKED) \
-	X(259, mknodat, LOCKED) \
-	X(260, fchownat, LOCKED) \
-	X(261, futimesat, LOCKED) \
-	X(262, newfstatat, LOCKED) \
-	X(263, unlinkat, LOCKED) \
-	X(264, renameat, LOCKED) \
-	X(265, linkat, LOCKED) \
-	X(266, symlinkat, LOCKED) \
-	X(267, readlinkat, LOCKED) \
-	X(268, fchmodat, LOCKED) \
-	X(269, faccessat, LOCKED) \
-	X(280, utimensat, LOCKED) \
-	X(316, renameat2, LOCKED) \
-	X(319, memfd_create, LOCKED) \
-	X(332, statx, LOCKED) \
-	X(439, faccessat2, LOCKED) \
+	X(2, open) \
+	X(4, stat) \
+	X(5, fstat) \
+	X(6, lstat) \
+	X(21, access) \
+	X(76, truncate) \
+	X(79, getcwd) \
+	X(80, chdir) \
+	X(81, fchdir) \
+	X(82, rename) \
+	X(83, mkdir) \
+	X(84, rmdir) \
+	X(85, creat) \
+	X(86, link) \
+	X(87, unlink) \
+	X(88, symlink) \
+	X(89, readlink) \
+	X(90, chmod) \
+	X(91, fchmod) \
+	X(92, chown) \
+	X(93, fchown) \
+	X(94, lchown) \
+	X(132, utime) \
+	X(133, mknod) \
+	X(137, statfs) \
+	X(138, fstatfs) \
+	X(161, chroot) \
+	X(162, sync) \
+	X(235, utimes) \
+	X(257, openat) \
+	X(258, mkdirat) \
+	X(259, mknodat) \
+	X(260, fchownat) \
+	X(261, futimesat) \
+	X(262, newfstatat) \
+	X(263, unlinkat) \
+	X(264, renameat) \
+	X(265, linkat) \
+	X(266, symlinkat) \
+	X(267, readlinkat) \
+	X(268, fchmodat) \
+	X(269, faccessat) \
+	X(280, utimensat) \
+	X(316, renameat2) \
+	X(319, memfd_create) \
+	X(332, statx) \
+	X(439, faccessat2) \
 	/* linux/memory.c */ \
-	X(9, mmap, LOCKED) \
-	X(10, mprotect, LOCKED) \
-	X(11, munmap, LOCKED) \
-	X(12, brk, LOCKED) \
-	X(25, mremap, LOCKED) \
-	X(26, msync, LOCKED) \
-	X(27, mincore, LOCKED) \
-	X(28, madvise, LOCKED) \
-	X(149, mlock, LOCKED) \
-	X(150, munlock, LOCKED) \
-	X(151, mlockall, LOCKED) \
-	X(152, munlockall, LOCKED) \
+	X(9, mmap) \
+	X(10, mprotect) \
+	X(11, munmap) \
+	X(12, brk) \
+	X(25, mremap) \
+	X(26, msync) \
+	X(27, mincore) \
+	X(28, madvise) \
+	X(149, mlock) \
+	X(150, munlock) \
+	X(151, mlockall) \
+	X(152, munlockall) \
 	/* linux/signal.c */ \
-	X(13, rt_sigaction, LOCKED) \
-	X(14, rt_sigprocmask, LOCKED) \
-	X(15, rt_sigreturn, LOCKED) \
-	X(34, pause, LOCKED) \
-	X(36, getitimer, LOCKED) \
-	X(37, alarm, LOCKED) \
-	X(38, setitimer, LOCKED) \
-	X(62, kill, LOCKED) \
-	X(127, rt_sigpending, LOCKED) \
-	X(128, rt_sigtimedwait, LOCKED) \
-	X(130, rt_sigsuspend, LOCKED) \
-	X(131, sigaltstack, LOCKED) \
-	X(200, tkill, LOCKED) \
-	X(234, tgkill, LOCKED) \
+	X(13, rt_sigaction) \
+	X(14, rt_sigprocmask) \
+	X(15, rt_sigreturn) \
+	X(34, pause) \
+	X(36, getitimer) \
+	X(37, alarm) \
+	X(38, setitimer) \
+	X(62, kill) \
+	X(127, rt_sigpending) \
+	X(128, rt_sigtimedwait) \
+	X(130, rt_sigsuspend) \
+	X(131, sigaltstack) \
+	X(200, tkill) \
+	X(234, tgkill) \
 	/* linux/process.c, linux/identity.c */ \
-	X(39, getpid, FREE) \
-	X(56, clone, LOCKED) \
-	X(57, fork, LOCKED) \
-	X(58, vfork, LOCKED) \
-	X(59, execve, LOCKED) \
-	X(60, exit, LOCKED) \
-	X(61, wait4, LOCKED) \
-	X(95, umask, LOCKED) \
-	X(97, getrlimit, LOCKED) \
-	X(98, getrusage, LOCKED) \
-	X(100, times, LOCKED) \
-	X(102, getuid, FREE) \
-	X(104, getgid, FREE) \
-	X(105, setuid, LOCKED) \
-	X(106, setgid, LOCKED) \
-	X(107, geteuid, FREE) \
-	X(108, getegid, FREE) \
-	X(109, setpgid, LOCKED) \
-	X(110, getppid, FREE) \
-	X(111, getpgrp, FREE) \
-	X(112, setsid, LOCKED) \
-	X(113, setreuid, LOCKED) \
-	X(114, setregid, LOCKED) \
-	X(115, getgroups, LOCKED) \
-	X(116, setgroups, LOCKED) \
-	X(117, setresuid, LOCKED) \
-	X(118, getresuid, LOCKED) \
-	X(119, setresgid, LOCKED) \
-	X(120, getresgid, LOCKED) \
-	X(121, getpgid, LOCKED) \
-	X(124, getsid, LOCKED) \
-	X(135, personality, LOCKED) \
-	X(140, getpriority, LOCKED) \
-	X(141, setpriority, LOCKED) \
-	X(157, prctl, LOCKED) \
-	X(158, arch_prctl, LOCKED) \
-	X(160, setrlimit, LOCKED) \
-	X(186, gettid, FREE) \
-	X(218, set_tid_address, LOCKED) \
-	X(231, exit_group, LOCKED) \
-	X(247, waitid, LOCKED) \
-	X(302, prlimit64, LOCKED) \
+	X(56, clone) \
+	X(57, fork) \
+	X(58, vfork) \
+	X(59, execve) \
+	X(60, exit) \
+	X(61, wait4) \
+	X(95, umask) \
+	X(97, getrlimit) \
+	X(98, getrusage) \
+	X(100, times) \
+	X(105, setuid) \
+	X(106, setgid) \
+	X(109, setpgid) \
+	X(112, setsid) \
+	X(113, setreuid) \
+	X(114, setregid) \
+	X(115, getgroups) \
+	X(116, setgroups) \
+	X(117, setresuid) \
+	X(118, getresuid) \
+	X(119, setresgid) \
+	X(120, getresgid) \
+	X(121, getpgid) \
+	X(124, getsid) \
+	X(135, personality) \
+	X(140, getpriority) \
+	X(141, setpriority) \
+	X(157, prctl) \
+	X(158, arch_prctl) \
+	X(160, setrlimit) \
+	X(218, set_tid_address) \
+	X(231, exit_group) \
+	X(247, waitid) \
+	X(302, prlimit64) \
 	/* linux/time.c, linux/machine.c, linux/restartable.c */ \
-	X(24, sched_yield, LOCKED) \
-	X(35, nanosleep, LOCKED) \
-	X(63, uname, LOCKED) \
-	X(96, gettimeofday, LOCKED) \
-	X(99, sysinfo, LOCKED) \
-	X(103, syslog, LOCKED) \
-	X(164, settimeofday, LOCKED) \
-	X(169, reboot, LOCKED) \
-	X(170, sethostname, LOCKED) \
-	X(201, time, LOCKED) \
-	X(202, futex, LOCKED) \
-	X(203, sched_setaffinity, LOCKED) \
-	X(204, sched_getaffinity, LOCKED) \
-	X(227, clock_settime, LOCKED) \
-	X(228, clock_gettime, LOCKED) \
-	X(229, clock_getres, LOCKED) \
-	X(230, clock_nanosleep, LOCKED) \
-	X(273, set_robust_list, LOCKED) \
-	X(309, getcpu, LOCKED) \
-	X(318, getrandom, LOCKED) \
-	X(334, rseq, LOCKED) \
-	/* end */
+	X(24, sched_yield) \
+	X(35, nanosleep) \
+	X(63, uname) \
+	X(96, gettimeofday) \
+	X(99, sysinfo) \
+	X(103, syslog) \
+	X(164, settimeofday) \
+	X(169, reboot) \
+	X(170, sethostname) \
+	X(201, time) \
+	X(202, futex) \
+	X(203, sched_setaffinity) \
+	X(204, sched_getaffinity) \
+	X(227, clock_settime) \
+	X(228, clock_gettime) \
+	X(229, clock_getres) \
+	X(230, clock_nanosleep) \
+	X(273, set_robust_list) \
+	X(309, getcpu) \
+	X(318, getrandom) \
+	X(334, rseq)

@@ -2,19 +2,24 @@
 #include <exos/events.h>
 #include <exos/linux/linux.h>
 #include <exos/x86_64/entry.h>
+#include <exos/x86_64/offsets.h>
 
 #define LAST_NUMBER 463
 
-enum { FREE, LOCKED };
-static const struct {
-	int64_t (*handler)(struct regs *r);
-	const char *name;
-	uint8_t locking;
-} calls[LAST_NUMBER + 1] = {
-#define X(number, label, lock) [number] = { linux_##label, #label, lock },
+static int64_t (*const calls[LAST_NUMBER + 1])(struct regs *r) = {
+#define X(number, name) [number] = linux_##name,
 	LINUX_CALLS(X)
 #undef X
 };
+
+/* Where in struct proc the answer of a call is; 0: it is no such call. For entry.S. */
+const uint16_t exos_field_calls[LINUX_FIELD_CALLS] = {
+#define X(number, field) [number] = offsetof(struct proc, field),
+	LINUX_FIELDS(X)
+#undef X
+};
+_Static_assert(LINUX_FIELD_CALLS == FIELD_CALLS, "entry.S");
+
 static uint64_t reported[LAST_NUMBER / 64 + 1]; /* which missing calls the log has named; domain lock */
 
 static int64_t missing(const struct regs *r)
@@ -36,13 +41,11 @@ void exos_foreign(struct regs *r)
 {
 	uint64_t number = (uint32_t)r->rax;
 
-	if (number > LAST_NUMBER || !calls[number].handler) {
+	if (number > LAST_NUMBER || !calls[number]) {
 		r->rax = (uint64_t)missing(r);
-	} else if (calls[number].locking == FREE) {
-		r->rax = (uint64_t)calls[number].handler(r);
 	} else {
 		domain_lock();
-		r->rax = (uint64_t)calls[number].handler(r);
+		r->rax = (uint64_t)calls[number](r);
 		domain_unlock();
 	}
 	if (signals_due(&self->proc->signals) || r->rax == (uint64_t)-ERESTART)

@@ -1,7 +1,7 @@
 /* The Linux personality: what an unmodified program's system call means in terms of ExOS's interfaces.
  *
  * A thin layer: decoding of arguments and of Linux's structures, nothing else. calls.h is its table. A handler gets
- * the program's registers, returns the result or -errno, and is entered with the domain lock held (unless the table says FREE). */
+ * the program's registers, returns the result or -errno, and is entered with the domain lock held. */
 #pragma once
 
 #include <exos/base.h>
@@ -20,7 +20,7 @@
 #define A5(r) ((r)->r9)
 #define ADDRESS(type, value) ((type *)(uintptr_t)(value)) /* a program address: only for copy_in and copy_out */
 
-#define LINUX_CALL_DECLARE(number, name, locking) int64_t linux_##name(struct regs *r);
+#define LINUX_CALL_DECLARE(number, name) int64_t linux_##name(struct regs *r);
 #include <exos/linux/calls.h>
 LINUX_CALLS(LINUX_CALL_DECLARE)
 #undef LINUX_CALL_DECLARE

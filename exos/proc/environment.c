@@ -116,6 +116,7 @@ int environment_start(struct proc *p, const struct regs *regs)
 		return -EAGAIN;
 	p->slice_cpu = 0;
 	p->slice_position = (uint32_t)position;
+	proc_account_stop(p); /* in the environment that it borrowed until now, if it did */
 	proc_account_start(p);
 	return 0;
 }

@@ -4,6 +4,7 @@
  * before the old program is touched. */
 #include <exos/file/file.h>
 #include <exos/heap.h>
+#include <exos/heap.h>
 #include <exos/proc/environment.h>
 #include <exos/proc/exec.h>
 #include <exos/proc/fork.h>

@@ -1,21 +1,57 @@
-/* The end of a process: what it held is given back by itself, while it still runs; its environment, by whoever waits for it.
+/* The end of a process.
  *
- * A process whose environment the kernel stopped (a second fault in an upcall, say) could do none of that; the keeper does it in its place. */
-#include <exos/events.h>
+ * It gives back its memory and files itself, tells parent, children, terminal and groups, and goes to sleep for good in an
+ * environment that whoever waits for it takes apart (wait.c). One that runs in a borrowed environment (vfork) turns back into its lender. */
 #include <exos/lock.h>
-#include <exos/proc/deliver.h>
 #include <exos/proc/environment.h>
+#include <exos/proc/exit.h>
 #include <exos/proc/fork.h>
+#include <exos/proc/group.h>
 #include <exos/proc/table.h>
-#include <exos/sched/futex.h>
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/tty/tty.h>
-#include <exos/vm/copy.h>
 #include <exos/vm/vm.h>
 #include <exos/x86_64/entry.h>
 
-static void adopt_children(struct proc *p)
+static void inform(struct proc *child, int number, int code, int status)
+{
+	struct signal_info info = {.code = code, .pid = child->pid, .uid = child->uid, .status = status};
+
+	signal_send(child->parent, number, &info);
+}
+
+void exit_tell_parent(struct proc *child, int code, int status)
+{
+	struct proc *parent = child->parent;
+
+	if (!(parent->signals.actions[SIGCHLD].flags & ACTION_NOCLDSTOP))
+		inform(child, SIGCHLD, code, status);
+	wake_all(&parent->child_news);
+}
+
+/* A parent that ignores its children's ends leaves them to the keeper: then the zombie is its. */
+static void tell_end(struct proc *p)
+{
+	struct proc *parent = p->parent;
+	const struct signal_action *action = &parent->signals.actions[SIGCHLD];
+	bool ignores = p->exit_signal == SIGCHLD && (action->handler == SIGNAL_IGNORE || (action->flags & ACTION_NOCLDWAIT));
+	int status = p->exit_status;
+
+	if (p->exit_signal && parent != proc_keeper) {
+		if (status & 0x7f)
+			inform(p, p->exit_signal, CHILD_KILLED, status & 0x7f);
+		else
+			inform(p, p->exit_signal, CHILD_EXITED, status >> 8);
+	}
+	wake_all(&parent->child_news);
+	if (ignores)
+		table_set_parent(p, proc_keeper);
+	if (p->parent == proc_keeper)
+		wake_proc(proc_keeper);
+}
+
+static void leave_children(struct proc *p)
 {
 	LIST_FOR_EACH_SAFE(l, following, &p->children) {
 		struct proc *child = CONTAINER_OF(l, struct proc, sibling);
@@ -29,147 +65,66 @@ static void adopt_children(struct proc *p)
 	}
 }
 
-static bool has_stopped(int group)
+/* All that does not depend on whether the process itself still runs. Its memory is gone already. */
+static void become_zombie(struct proc *p, int exit_status)
 {
-	LIST_FOR_EACH(l, &proc_list) {
-		const struct proc *p = CONTAINER_OF(l, struct proc, link);
-
-		if (p->group == group && p->state == PROC_STOPPED)
-			return true;
-	}
-	return false;
-}
-
-/* A stopped group that p's end leaves without anybody who could continue it is told, and goes on. */
-static void release_orphaned(int group)
-{
-	if (!proc_group_orphaned(group) || !has_stopped(group))
-		return;
-	signal_send_group(group, SIGHUP, NULL);
-	signal_send_group(group, SIGCONT, NULL);
-}
-
-/* Groups in which a child of p's was led by p alone: p's own, and those of its children. p does not count any more. */
-static void release_groups(struct proc *p)
-{
-	release_orphaned(p->group);
-	LIST_FOR_EACH(l, &proc_keeper->children)
-		release_orphaned(CONTAINER_OF(l, struct proc, sibling)->group);
-}
-
-static bool parent_waits(const struct proc *p)
-{
-	const struct signal_action *action = &p->parent->signals.actions[SIGCHLD];
-
-	return p->exit_signal != SIGCHLD || (action->handler != SIGNAL_IGNORE && !(action->flags & ACTION_NOCLDWAIT));
-}
-
-/* All that makes a zombie of p but its memory. */
-static void become_zombie(struct proc *p, int status)
-{
-	bool stopped_children = p->session == p->pid;
-
-	p->exit_status = status;
 	p->alarm_at = 0;
-	proc_account_stop(p);
-	table_release(p);
+	p->exit_status = exit_status;
+	/* While its files are being closed it can still be found, but signals are nothing to it any more. */
 	p->state = PROC_ZOMBIE;
-	adopt_children(p);
-	if (stopped_children)
+	table_release(p);
+	if (p->session == p->pid)
 		tty_hangup_session(p->session);
-	release_groups(p);
+	group_leave(p);
+	leave_children(p);
 	if (p->pid == first_process)
-		start_program_ended(status);
-	signal_parent(p, status & 0x7f ? CHILD_KILLED : CHILD_EXITED, status & 0x7f ? status & 0x7f : status >> 8 & 0xff);
-	if (!parent_waits(p))
-		table_set_parent(p, proc_keeper);
-	if (p->parent == proc_keeper)
-		wake_proc(proc_keeper);
+		start_program_ended(exit_status);
+	tell_end(p);
 }
 
-static void clear_tid(const struct proc *p)
-{
-	int none = 0;
-
-	if (p->clear_child_tid && copy_out((void *)p->clear_child_tid, &none, sizeof(none)) == 0)
-		futex_wake(p->clear_child_tid, 1, UINT32_MAX);
-}
-
-/* The end of one that has its environment on loan: that goes on as the lender. */
-_Noreturn static void end_borrower(struct proc *p)
+/* The process goes on as another: from here on `borrower` is only a zombie. */
+static _Noreturn void go_back_to_lender(struct proc *borrower)
 {
 	struct regs regs;
 
-	fork_give_back(p, &regs);
-	p->env = 0;
-	p->vm = NULL;
-	regs.cause = CAUSE_FOREIGN;
-	if (signals_due(&self->proc->signals))
-		signal_deliver(&regs, true);
-	domain_unlock_all();
-	if (self->upcall.pending)
-		events_take();
+	borrower->env = 0;
+	fork_give_back(borrower, &regs);
+	signal_deliver(&regs, false);
+	while (self->lock_depth)
+		domain_unlock();
 	exos_go(&regs);
 }
 
-_Noreturn void proc_exit(int status)
+_Noreturn void proc_exit(int exit_status)
 {
 	struct proc *p = self->proc;
+	struct vm *vm = p->vm;
 
-	clear_tid(p);
-	if (p->vfork_parent) {
-		become_zombie(p, status);
-		end_borrower(p);
-	}
-	vm_clear(p->vm);
-	vm_destroy(p->vm);
+	ASSERT(domain_locked());
 	p->vm = NULL;
-	become_zombie(p, status);
-	self->proc = NULL;
+	if (!p->vfork_parent) {
+		vm_clear(vm);
+		vm_destroy(vm);
+	}
+	become_zombie(p, exit_status);
+	proc_account_stop(p);
+	if (p->vfork_parent)
+		go_back_to_lender(p);
 	exos_final_sleep();
 }
 
-static bool environment_stopped(const struct proc *p)
+void exit_stopped(struct proc *p)
 {
-	const struct aegis_env_info *info = &env_table[env_slot(p->env)];
+	struct vm *vm = p->vm;
 
-	LIST_FOR_EACH(l, &proc_list) /* a lender's environment is its borrower's to lose */
-		if (CONTAINER_OF(l, struct proc, link)->vfork_parent == p)
-			return false;
-	return p->env && info->id == p->env && info->state == ENV_STOPPED;
-}
-
-/* In the keeper: what p would have done itself. */
-static void end_stopped(struct proc *p)
-{
-	log_line("process %d (%s): its environment was stopped by the kernel", p->pid, p->name);
-	if (p->vfork_parent) { /* both lived in it; the lender's end follows in the next round */
-		p->env = 0;
-		p->vm = NULL;
+	p->vm = NULL;
+	if (p->vfork_parent) {
 		frame_put(p->vfork_frame);
 		p->vfork_parent = NULL;
+		p->env = 0;
 	} else {
 		environment_destroy(p);
-		vm_destroy(p->vm);
-		p->vm = NULL;
+		vm_destroy(vm);
 	}
 	become_zombie(p, SIGKILL);
-}
-
-void proc_reap(void)
-{
-	LIST_FOR_EACH_SAFE(l, following, &proc_list) {
-		struct proc *p = CONTAINER_OF(l, struct proc, link);
-
-		if (p != proc_keeper && p->state != PROC_ZOMBIE && environment_stopped(p))
-			end_stopped(p);
-	}
-	LIST_FOR_EACH_SAFE(l, following, &proc_keeper->children) {
-		struct proc *p = CONTAINER_OF(l, struct proc, sibling);
-
-		if (p->state == PROC_ZOMBIE) {
-			environment_destroy(p);
-			table_remove(p);
-		}
-	}
 }

@@ -9,6 +9,7 @@
 #include <exos/proc/memory.h>
 #include <exos/proc/table.h>
 #include <exos/self.h>
+#include <exos/vm/copy.h>
 #include <exos/vm/vm.h>
 #include <exos/x86_64/entry.h>
 
@@ -63,6 +64,10 @@ void fork_give_back(struct proc *borrower, struct regs *regs)
 	borrower->vfork_parent = NULL;
 	self->proc = parent;
 	proc_account_start(parent);
+	/* The memory where that belongs is the lender's; whoever it is wrong for is not there any more. */
+	if (borrower->clear_child_tid)
+		clear_out((void *)borrower->clear_child_tid, sizeof(borrower->pid));
+	borrower->clear_child_tid = 0;
 }
 
 static int copy_environment(struct proc *child, const struct regs *regs, const struct fork_options *options)
@@ -117,8 +122,6 @@ int proc_fork(struct regs *regs, const struct fork_options *options)
 	child->restartable_area = self->proc->restartable_area;
 	child->restartable_signature = self->proc->restartable_signature;
 	child->clear_child_tid = options->clear_tid;
-	if (!options->vfork)
-		child->ticks_started = ticks_now();
 	proc_forks++;
 	return options->vfork ? 0 : child->pid;
 }

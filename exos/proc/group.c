@@ -1,6 +1,55 @@
-/* Process groups and sessions, as POSIX has them. */
-#include <exos/proc/proc.h>
+/* Process groups and sessions: who belongs together towards a terminal.
+ *
+ * A group is orphaned when no member has a parent in another group of the same session: nobody is left who could continue it. */
+#include <exos/proc/group.h>
 #include <exos/self.h>
+
+/* As things are when `leaving` is not there any more. */
+static bool orphaned_without(int group, const struct proc *leaving)
+{
+	LIST_FOR_EACH(l, &proc_list) {
+		const struct proc *p = CONTAINER_OF(l, struct proc, link);
+
+		if (p->group != group || p == leaving || p->state == PROC_ZOMBIE || p->parent == proc_keeper || p->parent == leaving)
+			continue;
+		if (p->parent->group != group && p->parent->session == p->session)
+			return false;
+	}
+	return true;
+}
+
+bool proc_group_orphaned(int group) { return orphaned_without(group, NULL); }
+
+static bool has_stopped(int group, const struct proc *leaving)
+{
+	LIST_FOR_EACH(l, &proc_list) {
+		const struct proc *p = CONTAINER_OF(l, struct proc, link);
+
+		if (p->group == group && p != leaving && p->state == PROC_STOPPED)
+			return true;
+	}
+	return false;
+}
+
+static void check_orphaned(int group, const struct proc *leaving, bool was_connected)
+{
+	if (was_connected && has_stopped(group, leaving) && orphaned_without(group, leaving)) {
+		signal_send_group(group, SIGHUP, NULL);
+		signal_send_group(group, SIGCONT, NULL);
+	}
+}
+
+void group_leave(struct proc *p)
+{
+	const struct proc *parent = p->parent;
+
+	check_orphaned(p->group, p, parent->group != p->group && parent->session == p->session);
+	LIST_FOR_EACH(l, &p->children) {
+		const struct proc *child = CONTAINER_OF(l, struct proc, sibling);
+
+		check_orphaned(child->group, p, child->group != p->group && child->session == p->session);
+	}
+}
 
 static bool group_in_session(int group, int session)
 {
@@ -17,17 +66,17 @@ int proc_set_group(int pid, int group)
 {
 	struct proc *me = self->proc, *p = pid ? proc_find(pid) : me;
 
-	if (!p || (p != me && p->parent != me))
-		return -ESRCH;
 	if (group < 0)
 		return -EINVAL;
-	if (group == 0)
+	if (!p || (p != me && p->parent != me))
+		return -ESRCH;
+	if (!group)
 		group = p->pid;
+	if (p != me && p->session != me->session)
+		return -EPERM;
 	if (p != me && p->execed)
 		return -EACCES;
-	if (p->session == p->pid || p->session != me->session)
-		return -EPERM;
-	if (group != p->pid && !group_in_session(group, me->session))
+	if (p->session == p->pid || (group != p->pid && !group_in_session(group, me->session)))
 		return -EPERM;
 	p->group = group;
 	return 0;
@@ -35,27 +84,13 @@ int proc_set_group(int pid, int group)
 
 int proc_new_session(void)
 {
-	struct proc *p = self->proc;
+	struct proc *me = self->proc;
 
-	if (p->group == p->pid)
-		return -EPERM;
-	LIST_FOR_EACH(l, &proc_list)
-		if (CONTAINER_OF(l, struct proc, link)->group == p->pid)
-			return -EPERM;
-	p->session = p->group = p->pid;
-	p->tty = NULL;
-	return p->pid;
-}
-
-/* No member has a parent outside the group but in its session: nobody there could do job control on it. */
-bool proc_group_orphaned(int group)
-{
 	LIST_FOR_EACH(l, &proc_list) {
-		const struct proc *p = CONTAINER_OF(l, struct proc, link);
-
-		if (p->group == group && p->state != PROC_ZOMBIE && p->parent != proc_keeper && p->parent->group != group &&
-			p->parent->session == p->session)
-			return false;
+		if (CONTAINER_OF(l, struct proc, link)->group == me->pid)
+			return -EPERM;
 	}
-	return true;
+	me->session = me->group = me->pid;
+	me->tty = NULL;
+	return me->pid;
 }

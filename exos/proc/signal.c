@@ -1,48 +1,39 @@
-/* Signals: who has which pending, masks, actions; sending. What becomes of them is in deliver.c. */
+/* Signals: what becomes of them from the sender to the handler.
+ *
+ * Sent by anyone who holds the domain lock; acted upon only by the process itself, on its way back to its program, or in a wait.
+ * A process that is to act is notified, which ends its wait or interrupts its program. */
 #include <exos/heap.h>
-#include <exos/proc/deliver.h>
+#include <exos/proc/exit.h>
 #include <exos/proc/proc.h>
+#include <exos/proc/signal_action.h>
+#include <exos/proc/x86_64/processor.h>
 #include <exos/self.h>
 
-#define UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
-#define STOP_SIGNALS (signal_bit(SIGSTOP) | signal_bit(SIGTSTP) | signal_bit(SIGTTIN) | signal_bit(SIGTTOU))
-#define IGNORED_BY_DEFAULT (signal_bit(SIGCHLD) | signal_bit(SIGURG) | signal_bit(SIGWINCH) | signal_bit(SIGCONT))
+/* Raised by what the program itself did: told first, so that the handler sees the state that it concerns. */
+#define SET_SYNCHRONOUS \
+	(signal_bit(SIGSEGV) | signal_bit(SIGBUS) | signal_bit(SIGILL) | signal_bit(SIGTRAP) | signal_bit(SIGFPE) | signal_bit(SIGSYS))
 
-enum signal_default signal_default(int number)
+static void go_on(struct proc *p)
 {
-	if (signal_bit(number) & STOP_SIGNALS)
-		return DEFAULT_STOP;
-	return signal_bit(number) & IGNORED_BY_DEFAULT ? DEFAULT_IGNORE : DEFAULT_END;
-}
-
-static bool ignored(const struct signals *s, int number)
-{
-	uint64_t handler = s->actions[number].handler;
-
-	return handler == SIGNAL_IGNORE || (handler == SIGNAL_DEFAULT && signal_default(number) == DEFAULT_IGNORE);
-}
-
-static void drop(struct signals *s, signal_set set)
-{
-	for (signal_set left = s->pending & set; left; left &= left - 1) {
-		int number = __builtin_ctzl(left) + 1;
-
-		heap_free(s->info[number]);
-		s->info[number] = NULL;
-	}
-	s->pending &= ~set;
-}
-
-/* A stopped process goes on: it was sent SIGCONT, or SIGKILL. */
-static void resume(struct proc *p, bool tell)
-{
-	if (p->state != PROC_STOPPED)
-		return;
 	p->state = PROC_RUNNING;
+	p->state_news = false;
 	wake_all(&p->resumed);
-	if (tell) {
-		p->continued = p->state_news = true;
-		signal_parent(p, CHILD_CONTINUED, SIGCONT);
+}
+
+/* What a signal does at once, whether its target handles, blocks or ignores it. */
+static void effect_of_sending(struct proc *p, int number)
+{
+	if (number == SIGCONT) {
+		signal_forget(&p->signals, SET_STOP);
+		if (p->state == PROC_STOPPED) {
+			go_on(p);
+			p->continued = true;
+			exit_tell_parent(p, CHILD_CONTINUED, SIGCONT);
+		}
+	} else if (SET_STOP & signal_bit(number)) {
+		signal_forget(&p->signals, signal_bit(SIGCONT));
+	} else if (number == SIGKILL && p->state == PROC_STOPPED) {
+		go_on(p);
 	}
 }
 
@@ -51,130 +42,185 @@ void signal_send(struct proc *p, int number, const struct signal_info *info)
 	struct signals *s = &p->signals;
 	signal_set bit = signal_bit(number);
 
-	if (p->state == PROC_ZOMBIE || p == proc_keeper)
+	if (p == proc_keeper || p->state == PROC_ZOMBIE)
 		return;
-	if (number == SIGCONT)
-		drop(s, STOP_SIGNALS);
-	else if (bit & STOP_SIGNALS)
-		drop(s, signal_bit(SIGCONT));
-	if (number == SIGCONT || number == SIGKILL)
-		resume(p, number == SIGCONT);
-	if (s->pending & bit || (ignored(s, number) && !((s->mask | s->waited) & bit)))
+	effect_of_sending(p, number);
+	if ((s->pending & bit) || (!(s->mask & bit) && signal_ignored(s, number)))
 		return;
 	s->pending |= bit;
-	if (info && (s->info[number] = heap_alloc(sizeof(*info)))) /* without memory the number alone must do */
-		*s->info[number] = *info;
+	if (info) {
+		s->info[number] = heap_alloc(sizeof(*info));
+		if (s->info[number]) {
+			*s->info[number] = *info;
+			s->info[number]->number = number;
+		}
+	}
 	if (signal_deliverable(p))
 		wake_proc(p);
 }
 
 int signal_send_group(int group, int number, const struct signal_info *info)
 {
-	int sent = 0;
+	int count = 0;
 
 	LIST_FOR_EACH(l, &proc_list) {
 		struct proc *p = CONTAINER_OF(l, struct proc, link);
 
-		if (p->group != group || p->state == PROC_ZOMBIE)
+		if (p->group != group || p == proc_keeper)
 			continue;
 		signal_send(p, number, info);
-		sent++;
+		count++;
 	}
-	return sent;
+	return count;
 }
 
 void signal_force(int number, int code, uint64_t address)
 {
-	struct proc *p = self->proc;
-	struct signals *s = &p->signals;
-	struct signal_info info = {.number = number, .code = code, .address = address};
+	struct signals *s = &self->proc->signals;
+	struct signal_info info = {.code = code, .address = address};
 
-	if (s->mask & signal_bit(number) || s->actions[number].handler == SIGNAL_IGNORE)
+	if ((s->mask & signal_bit(number)) || s->actions[number].handler == SIGNAL_IGNORE)
 		s->actions[number].handler = SIGNAL_DEFAULT;
 	s->mask &= ~signal_bit(number);
-	signal_send(p, number, &info);
+	signal_forget(s, signal_bit(number));
+	signal_send(self->proc, number, &info);
 }
 
-bool signal_deliverable(const struct proc *p) { return p->signals.pending & (~p->signals.mask | p->signals.waited); }
+bool signal_deliverable(const struct proc *p)
+{
+	const struct signals *s = &p->signals;
+	signal_set set = s->pending & (~s->mask | s->waited);
+
+	/* Nothing but its end gets through to a stopped process; what continues it has made it running already. */
+	return p->state == PROC_STOPPED ? set & signal_bit(SIGKILL) : set != 0;
+}
 
 int signal_take(struct proc *p, signal_set set, struct signal_info *info)
 {
 	struct signals *s = &p->signals;
-	signal_set have = s->pending & set;
 	int number;
 
-	if (!have)
+	set &= s->pending;
+	if (!set)
 		return 0;
-	number = __builtin_ctzl(have) + 1;
-	*info = s->info[number] ? *s->info[number] : (struct signal_info){.number = number, .code = SIGNAL_KERNEL};
-	info->number = number;
-	drop(s, signal_bit(number));
+	if (set & signal_bit(SIGKILL))
+		set = signal_bit(SIGKILL);
+	else if (set & SET_SYNCHRONOUS)
+		set &= SET_SYNCHRONOUS;
+	number = __builtin_ctzl(set) + 1;
+	*info = (struct signal_info){.number = number, .code = SIGNAL_KERNEL};
+	if (s->info[number])
+		*info = *s->info[number];
+	signal_forget(s, signal_bit(number));
 	return number;
 }
 
-int signal_set_action(struct proc *p, int number, const struct signal_action *action)
+/* Stops the current process until it is continued or killed. */
+static void stop(struct proc *p, int number)
 {
-	if (number < 1 || number >= SIGNAL_COUNT || signal_bit(number) & UNBLOCKABLE)
-		return -EINVAL;
-	p->signals.actions[number] = *action;
-	p->signals.actions[number].mask &= ~UNBLOCKABLE;
-	if (ignored(&p->signals, number))
-		drop(&p->signals, signal_bit(number));
-	return 0;
+	/* Nobody would continue the members of a group that its session has lost sight of. */
+	if (number != SIGSTOP && proc_group_orphaned(p->group))
+		return;
+	p->state = PROC_STOPPED;
+	p->state_news = true;
+	p->continued = false;
+	p->exit_status = number << 8 | 0x7f;
+	exit_tell_parent(p, CHILD_STOPPED, number);
+	while (p->state == PROC_STOPPED)
+		wait_on(&p->resumed, 0);
 }
 
-void signal_set_mask(struct proc *p, signal_set mask) { p->signals.mask = mask & ~UNBLOCKABLE; }
+static void act_by_default(struct proc *p, int number)
+{
+	if (SET_STOP & signal_bit(number))
+		stop(p, number);
+	else if (!(SET_IGNORED & signal_bit(number)))
+		proc_exit(number);
+}
 
-void signal_set_mask_until_handled(struct proc *p, signal_set mask)
+static void enter_handler(struct regs *regs, struct proc *p, const struct signal_info *info)
 {
 	struct signals *s = &p->signals;
+	struct signal_action *action = &s->actions[info->number];
+	signal_set mask = s->restore_mask ? s->saved_mask : s->mask;
 
-	if (!s->restore_mask)
-		s->saved_mask = s->mask;
-	s->restore_mask = true;
-	signal_set_mask(p, mask);
+	if (signal_frame_push(regs, s, info, action, mask)) {
+		/* A handler for this very failure would fail in the same way. */
+		if (info->number == SIGSEGV)
+			action->handler = SIGNAL_DEFAULT;
+		signal_force(SIGSEGV, SIGNAL_KERNEL, 0);
+		return;
+	}
+	s->restore_mask = false;
+	signal_set_mask(p, s->mask | action->mask | (action->flags & ACTION_NODEFER ? 0 : signal_bit(info->number)));
+	if (action->flags & ACTION_RESETHAND)
+		action->handler = SIGNAL_DEFAULT;
 }
 
-int signal_set_stack(struct proc *p, uint64_t base, uint64_t size, uint32_t flags)
+void signal_deliver(struct regs *regs, bool from_call)
 {
+	struct proc *p = self->proc;
+	struct signals *s = &p->signals;
+	bool interrupted = from_call && regs->cause == CAUSE_FOREIGN && (int64_t)regs->rax == -ERESTART;
+	struct signal_info info;
+	int number;
+
+	while ((number = signal_take(p, ~s->mask, &info))) {
+		const struct signal_action *action = &s->actions[number];
+
+		if (action->handler == SIGNAL_IGNORE)
+			continue;
+		if (action->handler == SIGNAL_DEFAULT) {
+			act_by_default(p, number);
+			continue;
+		}
+		if (interrupted && (action->flags & ACTION_RESTART))
+			processor_restart_call(regs);
+		else if (interrupted)
+			regs->rax = (uint64_t)-EINTR;
+		interrupted = false;
+		enter_handler(regs, p, &info);
+	}
+	if (interrupted)
+		processor_restart_call(regs);
+	if (s->restore_mask) {
+		s->restore_mask = false;
+		signal_set_mask(p, s->saved_mask);
+	}
+}
+
+bool signal_interrupts(void)
+{
+	struct proc *p = self->proc;
 	struct signals *s = &p->signals;
 
-	if (flags & ~(uint32_t)(STACK_ON | STACK_DISABLED | STACK_AUTODISARM))
-		return -EINVAL;
-	if (flags & STACK_DISABLED)
-		base = size = 0;
-	else if (size < STACK_MINIMUM)
-		return -ENOMEM;
-	s->stack_base = base;
-	s->stack_size = size;
-	s->stack_flags = flags & ~(uint32_t)STACK_ON;
-	return 0;
+	for (;;) {
+		signal_set set = s->pending & ~s->mask;
+		struct signal_info info;
+		int number = set ? __builtin_ctzl(set) + 1 : 0;
+
+		if (s->pending & s->waited)
+			return true;
+		if (!number)
+			return false;
+		if (!signal_ignored(s, number) && (s->actions[number].handler != SIGNAL_DEFAULT || !(SET_STOP & signal_bit(number))))
+			return true;
+		signal_take(p, signal_bit(number), &info);
+		if (!signal_ignored(s, number))
+			stop(p, number);
+	}
 }
 
-bool signal_permitted(const struct proc *to, int number)
+void signal_return(struct regs *regs)
 {
-	const struct proc *from = self->proc;
+	struct proc *p = self->proc;
+	struct signal_frame_state state;
 
-	return from->euid == 0 || from->euid == to->uid || from->euid == to->suid || from->uid == to->uid || from->uid == to->suid ||
-	       (number == SIGCONT && from->session == to->session);
+	if (signal_frame_pop(regs, &state)) {
+		signal_force(SIGSEGV, SIGNAL_KERNEL, 0);
+		return;
+	}
+	signal_set_mask(p, state.mask);
+	/* The program may have put anything there; what is no stack leaves the present one. */
+	signal_set_stack(p, state.stack_base, state.stack_size, state.stack_flags);
 }
-
-void signal_inherit(struct signals *to, const struct signals *from)
-{
-	to->mask = from->restore_mask ? from->saved_mask : from->mask;
-	memcpy(to->actions, from->actions, sizeof(to->actions));
-	to->stack_base = from->stack_base;
-	to->stack_size = from->stack_size;
-	to->stack_flags = from->stack_flags;
-}
-
-void signal_exec(struct signals *s)
-{
-	for (int number = 1; number < SIGNAL_COUNT; number++)
-		s->actions[number] = (struct signal_action){
-			.handler = s->actions[number].handler == SIGNAL_IGNORE ? SIGNAL_IGNORE : SIGNAL_DEFAULT};
-	s->stack_base = s->stack_size = 0;
-	s->stack_flags = STACK_DISABLED;
-}
-
-void signal_drop_all(struct signals *s) { drop(s, ~0ul); }

@@ -6,7 +6,7 @@
 
 /* How many pages of a file, in aligned groups, one fault brings in if the file has them: program text is used in
  * neighbourhoods, and another binding in the same call costs a tenth of another fault. */
-#define AROUND 16
+#define AROUND 4
 
 struct fault {
 	struct vm *vm;

@@ -32,12 +32,26 @@
 	push %r15
 	.endm
 
-/* A foreign system call. In: all registers the program's, but rcx (free; the program sees its own rip there afterwards, as the syscall instruction
+/* A foreign system call. Those that only ask for a word of the process's entry are answered at once: rcx and r11 are the call's to use up,
+ * and the flags are nobody's after it. In: all registers the program's, but rcx (free; the program sees its own rip there afterwards, as the syscall instruction
  * leaves it) and r11 (its flags). Calls void exos_foreign(struct regs *). */
 	.align 16
-	.globl exos_entry_foreign
+	.globl exos_entry_foreign, exos_foreign_field, exos_foreign_field_answered, exos_foreign_field_end
 exos_entry_foreign:
+exos_foreign_field:
 	movabs $SELF, %rcx
+	cmp $FIELD_CALLS, %eax
+	jae 1f
+	lea exos_field_calls(%rip), %r11
+	movzwl (%r11,%rax,2), %r11d
+	test %r11d, %r11d
+	jz 1f
+	add SELF_PROC(%rcx), %r11
+	mov (%r11), %eax
+exos_foreign_field_answered:
+	jmp *SELF_FOREIGN_RIP(%rcx)
+exos_foreign_field_end:
+1:
 	mov %rsp, SELF_SCRATCH(%rcx)
 	movabs $STACK_TOP, %rsp
 	push $USER_SS
@@ -48,14 +62,14 @@ exos_entry_foreign:
 	push %rax /* error: the number, for a restart */
 	push $0
 	push $CAUSE_FOREIGN
-	push_registers SELF_FOREIGN_RIP(%rcx), %r11
+	push_registers SELF_FOREIGN_RIP(%rcx), SELF_FOREIGN_RFLAGS(%rcx)
 	cld
 	xor %ebp, %ebp
 	mov %rsp, %rdi
 	call exos_foreign
 
 /* rsp: struct regs. */
-	.globl exos_resume_regs
+	.globl exos_resume_regs, exos_resume_regs_end
 exos_resume_regs:
 	pop %r15
 	pop %r14
@@ -74,6 +88,7 @@ exos_resume_regs:
 	pop %rdi
 	add $24, %rsp
 	iretq
+exos_resume_regs_end:
 
 /* An exception or event. In: `disabled` is 1; rcx, r11 and the interrupted state are in the upcall page; all other registers, rsp too, the
  * interrupted code's. Calls void exos_upcall(struct regs *) with upcalls enabled again. */

@@ -5,10 +5,14 @@
 
 /* Kernel-called entries (aegis_entries). Not functions. */
 extern char exos_entry_upcall[], exos_entry_foreign[];
+/* In exos_entry_foreign: the calls that are answered on the spot. Interrupted from ..._field on, the program is as before its call, at
+ * ..._field_answered as after it. */
+extern char exos_foreign_field[], exos_foreign_field_answered[], exos_foreign_field_end[];
+extern const uint16_t exos_field_calls[];
 /* Where a fresh environment starts: restores self->xsave and the bases in self->stubs_scratch[0] (FS) and [1] (GS), then as exos_resume_regs. */
 extern char exos_start_environment[];
 /* rsp points at a struct regs: restores all of it and continues there. Not a function. */
-extern char exos_resume_regs[];
+extern char exos_resume_regs[], exos_resume_regs_end[];
 
 /* The CPU given away, everything that must outlive that saved around it: callee-saved registers, FS and GS base, vector state. */
 int64_t exos_yield(env_id to);
