@@ -82,7 +82,11 @@ static int priority_whose(uint64_t which, uint32_t who)
 		return 0;
 	LIST_FOR_EACH(l, &proc_list) {
 		const struct proc *p = CONTAINER_OF(l, struct proc, link);
-		uint32_t ids[] = {[PRIORITY_PROCESS] = (uint32_t)p->pid, [PRIORITY_GROUP] = (uint32_t)p->group, [PRIORITY_USER] = p->uid};
+		uint32_t ids[] = {
+			[PRIORITY_PROCESS] = (uint32_t)p->pid,
+			[PRIORITY_GROUP] = (uint32_t)p->group,
+			[PRIORITY_USER] = p->uid,
+		};
 
 		if (ids[(uint32_t)which] == who)
 			return 0;

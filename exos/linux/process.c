@@ -90,9 +90,13 @@ int64_t linux_vfork(struct regs *r)
 	return proc_fork(r, &(struct fork_options){.vfork = true, .exit_signal = SIGCHLD});
 }
 
+#define STRING_MAX (128u << 10) /* bytes of one string, with its end */
+
 static int string_in(struct exec_strings *strings, const char *program)
 {
-	for (;;) {
+	uint32_t start = strings->length;
+
+	while (strings->length - start < STRING_MAX) {
 		int error;
 		size_t room;
 		char *to = exec_strings_room(strings, &room, &error);
@@ -100,13 +104,14 @@ static int string_in(struct exec_strings *strings, const char *program)
 
 		if (length >= 0) {
 			exec_strings_used(strings, (size_t)length + 1);
-			return 0;
+			return strings->length - start <= STRING_MAX ? 0 : -E2BIG;
 		}
 		if (!to || length != -ENAMETOOLONG)
 			return (int)length;
 		exec_strings_used(strings, room); /* which is full: on to the next */
 		program += room;
 	}
+	return -E2BIG;
 }
 
 /* A list of pointers with a null at its end; a null in place of the list is as good as an empty one. */

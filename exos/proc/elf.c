@@ -58,9 +58,10 @@ static int add_segment(struct elf_image *image, const struct entry *e, uint64_t 
 		return 0;
 	if (image->segment_count == ELF_SEGMENTS_MAX || e->file_size > e->memory_size)
 		return -ENOEXEC;
-	if (!range_in(e->offset, e->file_size, file_size) || !range_in(e->address, e->memory_size, ELF_ADDRESS_TOP - ELF_PAGE))
+	if (!range_in(e->address, e->memory_size, ELF_ADDRESS_TOP - ELF_PAGE))
 		return -ENOEXEC;
-	if ((e->offset ^ e->address) % ELF_PAGE)
+	/* Where a segment of zeros alone would lie in the file means nothing, and linkers write anything there. */
+	if (e->file_size && (!range_in(e->offset, e->file_size, file_size) || (e->offset ^ e->address) % ELF_PAGE))
 		return -ENOEXEC;
 	if (image->segment_count && e->address < s[-1].address + s[-1].memory_size)
 		return -ENOEXEC;
@@ -73,7 +74,7 @@ static int add_segment(struct elf_image *image, const struct entry *e, uint64_t 
 	if (!image->segment_count)
 		image->low = ROUND_DOWN(e->address, ELF_PAGE);
 	image->high = ROUND_UP(e->address + e->memory_size, ELF_PAGE);
-	if (image->table_offset >= e->offset && table_end <= e->offset + e->file_size)
+	if (e->file_size && image->table_offset >= e->offset && table_end <= e->offset + e->file_size)
 		image->table_address = e->address + (image->table_offset - e->offset);
 	image->segment_count++;
 	return 0;

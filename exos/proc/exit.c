@@ -124,7 +124,8 @@ void exit_stopped(struct proc *p)
 		p->env = 0;
 	} else {
 		environment_destroy(p);
-		vm_destroy(vm);
+		if (vm) /* else it was stopped at its own end */
+			vm_destroy(vm);
 	}
 	become_zombie(p, SIGKILL);
 }
