@@ -117,7 +117,7 @@ _Noreturn static void enter(struct cpu *cpu, struct env *e)
 		write_user_gs_base(e->gs_base);
 		e->resume = RESUME_CALL;
 		event_deliver(e, &e->trap);
-		resume_saved(cpu, &e->trap);
+		resume_trap(&e->trap); /* from where it is: the kernel stack is in use down to here */
 	}
 	resume_call(e->result, e->rip, e->rsp, e->argument);
 }
