@@ -90,9 +90,13 @@ int64_t linux_vfork(struct regs *r)
 	return proc_fork(r, &(struct fork_options){.vfork = true, .exit_signal = SIGCHLD});
 }
 
+#define STRING_MAX 131072u /* bytes of one string, with its end: what Linux takes */
+
 static int string_in(struct exec_strings *strings, const char *program)
 {
-	for (;;) {
+	uint32_t before = strings->length;
+
+	while (strings->length - before < STRING_MAX) {
 		int error;
 		size_t room;
 		char *to = exec_strings_room(strings, &room, &error);
@@ -107,6 +111,7 @@ static int string_in(struct exec_strings *strings, const char *program)
 		exec_strings_used(strings, room); /* which is full: on to the next */
 		program += room;
 	}
+	return -E2BIG;
 }
 
 /* A list of pointers with a null at its end; a null in place of the list is as good as an empty one. */
