@@ -139,6 +139,7 @@ static void finish_return(struct regs *regs)
 		uint64_t popped = regs->rsp - top;
 
 		memcpy((char *)regs + popped, (const char *)top + popped, sizeof(*regs) - popped);
+		regs->cause = CAUSE_EVENT; /* that, and not what it was coming back from */
 	}
 }
 

@@ -96,5 +96,5 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	first = module_start();
 	boot_cpu.current = first;
 	ASSERT(call_slice_alloc(0, 0, first->id, 0, 0) == 0);
-	dispatch_to(first);
+	dispatch();
 }
