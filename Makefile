@@ -3,10 +3,10 @@
 BUILD ?= build
 CC := gcc
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
-FREESTANDING := -std=c11 -O2 -g -ffreestanding -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
+FREESTANDING := -std=c11 -O2 -flto=auto -g -ffreestanding -fno-strict-aliasing -fno-common -fno-asynchronous-unwind-tables \
 	-fcf-protection=none -mgeneral-regs-only -mno-red-zone -fno-omit-frame-pointer -fno-tree-loop-distribute-patterns
 KERNEL_FLAGS := $(FREESTANDING) $(WARNINGS) -mcmodel=kernel -fno-pic -fno-pie -fstack-protector-strong -mstack-protector-guard=global -Iinclude -I. $(KERNEL_EXTRA)
-EXOS_FLAGS := $(FREESTANDING) $(WARNINGS) -fPIE -fno-stack-protector -fvisibility=hidden -Iinclude -I.
+EXOS_FLAGS := $(FREESTANDING) -fomit-frame-pointer $(WARNINGS) -fPIE -fno-stack-protector -fvisibility=hidden -Iinclude -I.
 Q := $(if $(V),,@)
 
 KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S))
@@ -18,6 +18,10 @@ all: $(BUILD)/aegis $(BUILD)/exos.module docs/reference.md
 kernel: $(BUILD)/aegis
 exos: $(BUILD)/exos.elf
 
+# The compiler itself calls what is in these, after link-time optimisation has decided what is called.
+$(BUILD)/kernel/log.c.o $(BUILD)/kernel/string.c.o: KERNEL_FLAGS += -fno-lto
+$(BUILD)/exos/string.c.o: EXOS_FLAGS += -fno-lto
+
 $(BUILD)/kernel/%.o: kernel/%
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
@@ -26,10 +30,10 @@ $(BUILD)/exos/%.o: exos/%
 	$(Q)$(CC) $(EXOS_FLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/aegis: $(KERNEL_OBJECTS) kernel/x86_64/kernel.ld
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,kernel/x86_64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(KERNEL_OBJECTS)
+	$(Q)$(CC) $(FREESTANDING) -nostdlib -static -no-pie -Wl,-T,kernel/x86_64/kernel.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(KERNEL_OBJECTS)
 	$(Q)objdump -dS $@ > $@.list
 $(BUILD)/exos.elf: $(EXOS_OBJECTS) exos/x86_64/exos.ld
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,exos/x86_64/exos.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(EXOS_OBJECTS)
+	$(Q)$(CC) $(FREESTANDING) -fomit-frame-pointer -nostdlib -static -no-pie -Wl,-T,exos/x86_64/exos.ld -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments -o $@ $(EXOS_OBJECTS)
 	$(Q)objdump -dS $@ > $@.list
 
 include tools/host.mk

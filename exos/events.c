@@ -16,8 +16,9 @@ _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RI
 #define FAULT_WRITE 2
 #define FAULT_FETCH 16
 #define SYSCALL_LENGTH 2
+#define IMAGE_SPAN (1ul << 30)
 
-enum { FPE_INTDIV = 1, ILL_ILLOPN = 2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2, TRAP_BRKPT = 1, TRAP_TRACE = 2 };
+enum { FPE_INTDIV = 1, ILL_ILLOPN = 2, SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRERR = 2, TRAP_TRACE = 2 };
 
 /* Which signal an exception vector is to the program. Those not named are the general protection kind. */
 static const struct {
@@ -25,7 +26,7 @@ static const struct {
 } vector_signals[32] = {
 	[0] = { SIGFPE, FPE_INTDIV },
 	[1] = { SIGTRAP, TRAP_TRACE },
-	[3] = { SIGTRAP, TRAP_BRKPT },
+	[3] = { SIGTRAP, SIGNAL_KERNEL },
 	[6] = { SIGILL, ILL_ILLOPN },
 	[7] = { SIGFPE, 0 },
 	[12] = { SIGBUS, 0 },
@@ -50,7 +51,14 @@ void signals_take(struct regs *regs, bool from_call)
 	domain_unlock();
 }
 
-static bool from_program(const struct regs *regs) { return regs->rip < PROGRAM_TOP; }
+/* Where the library runs, whoever jumped there; and who runs, wherever he jumped to: the library alone has its stack. An event may come on
+ * the library's first instructions, before it has changed to it, so for events the place counts. */
+static bool in_image(const struct regs *regs) { return regs->rip - EXOS_IMAGE_VA < IMAGE_SPAN; }
+static bool on_library_stack(const struct regs *regs) { return LIBRARY_STACK_TOP - regs->rsp < LIBRARY_STACK_TOP - LIBRARY_STACK_BOTTOM; }
+static bool from_program(const struct regs *regs)
+{
+	return regs->cause == CAUSE_EVENT ? !in_image(regs) : !on_library_stack(regs);
+}
 
 static void signal_fault(const struct regs *regs, int error)
 {
@@ -131,6 +139,7 @@ static void finish_return(struct regs *regs)
 		uint64_t popped = regs->rsp - top;
 
 		memcpy((char *)regs + popped, (const char *)top + popped, sizeof(*regs) - popped);
+		regs->cause = CAUSE_EVENT; /* that, and not what it was coming back from */
 	}
 }
 

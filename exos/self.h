@@ -12,7 +12,7 @@ struct self_page {
 	struct aegis_upcall upcall; /* the kernel's side of the page */
 	env_id env;
 	uint32_t lock_depth;        /* how often this environment holds the domain lock */
-	uint32_t reserved;
+	env_id woken;               /* whom this environment has woken last: when it sleeps itself, the rest of its slice goes to him */
 	struct proc *proc;          /* the process that this environment is, null in the keeper */
 	uint64_t stubs_scratch[8];  /* exos/x86_64/entry.S */
 	uint64_t fault_resume;      /* copy_in/copy_out: where to go on when the program's memory faults; 0 outside of them */

@@ -37,6 +37,12 @@ void slice_start(uint32_t positions, uint64_t quantum, uint64_t grace)
 
 static void set_runnable(uint32_t position, bool on)
 {
+	uint64_t *lowest = &runnable[0][position / 64], others = *lowest & ~(1ul << position % 64);
+
+	if (others) { /* mostly: the words above stay as they are */
+		*lowest = others | (uint64_t)on << position % 64;
+		return;
+	}
 	for (uint32_t level = 0; level < 3; level++) {
 		uint64_t *word = &runnable[level][position / 64], before = *word;
 		uint64_t bit = 1ul << position % 64;
@@ -110,14 +116,13 @@ _Noreturn static void enter(struct cpu *cpu, struct env *e)
 	upcall->cpu = cpu->number;
 	upcall->slice_end = cpu->slice_end;
 	machine_info->switches++;
-	slice_set_timer(cpu);
 	if (e->resume == RESUME_TRAP) {
 		xrstor(e->vectors, cpu_features.xsave_mask);
 		write_fs_base(e->fs_base);
 		write_user_gs_base(e->gs_base);
 		e->resume = RESUME_CALL;
 		event_deliver(e, &e->trap);
-		resume_saved(cpu, &e->trap);
+		resume_trap(&e->trap); /* from where it is: the kernel stack is in use down to here */
 	}
 	resume_call(e->result, e->rip, e->rsp, e->argument);
 }
@@ -168,6 +173,8 @@ void dispatch(void)
 		if (e) {
 			cpu->position = next;
 			cpu->slice_end = read_tsc() + slice_quantum;
+			cpu->current = e;
+			slice_set_timer(cpu);
 			enter(cpu, e);
 		}
 		if (first_passed == NO_POSITION)
@@ -278,8 +285,10 @@ int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, 
 	e->wanted = events;
 	env_set_state(e, ENV_SLEEPING);
 	slice_runnable(e, false);
-	if (deadline)
+	if (deadline) {
 		alarm_set(e, deadline);
+		slice_set_timer(cpu);
+	}
 	if (target && target->state == ENV_RUNNABLE)
 		dispatch_to(target);
 	dispatch();

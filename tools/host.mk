@@ -17,3 +17,8 @@ PROGRAM_FLAGS := -static -D_GNU_SOURCE -std=gnu11 -O1 -g $(WARNINGS)
 $(BUILD)/tests/exos/%: tests/exos/%.c tests/exos/lib.h
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -o $@ $<
+
+# What ./exo bench runs on both systems, as the baseline's figures were taken: static, with the C library that programs usually have.
+$(BUILD)/bench/system: bench/system.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-clobbered -o $@ $<

@@ -143,6 +143,14 @@ make_image() {
 	"$build/pack" "$image" "$@" "${operations[@]}" || exit
 }
 
+# The emulator loads kernel and image before anybody could say that they do not fit: so that is seen to here. What the system itself needs
+# beyond them it says itself.
+memory_suffices() { # IMAGE
+	local bytes least=$((($(stat -c %s "$1") >> 20) + 4))
+	bytes=$(numfmt --from=iec "${memory%[bB]}" 2>/dev/null) || return 0
+	[ "$bytes" -ge $((least << 20)) ] || die "--mem $memory is not enough memory: kernel, library and root file system alone fill ${least}M"
+}
+
 # Prints kvm or tcg. /dev/kvm may open where no guest runs, so the kernel is booted once, without anything to start: it must say so.
 find_accelerator() {
 	if [ -n "$icount" ]; then
@@ -231,6 +239,7 @@ machine_run() {
 	machine_prepare "aegis exos.module pack link" machine "$@"
 	[ -z "$module" ] || machine_module
 	make_image "$work/image" --prefix "$build/exos.module"
+	memory_suffices "$work/image"
 	machine_command "$build/aegis" "$work/image"
 	machine_go
 }

@@ -44,9 +44,9 @@ void exos_foreign(struct regs *r)
 	if (number > LAST_NUMBER || !calls[number]) {
 		r->rax = (uint64_t)missing(r);
 	} else {
-		domain_lock();
+		domain_lock_outermost();
 		r->rax = (uint64_t)calls[number](r);
-		domain_unlock();
+		domain_unlock_outermost();
 	}
 	if (signals_due(&self->proc->signals) || r->rax == (uint64_t)-ERESTART)
 		signals_take(r, r->cause == CAUSE_FOREIGN);

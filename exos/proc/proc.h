@@ -119,8 +119,13 @@ bool proc_group_orphaned(int group);
 void proc_reap(void);
 uint64_t proc_ticks(const struct proc *p); /* used so far, in ticks */
 /* Called when a process stops or goes on using a CPU: around sleeps and yields. */
-void proc_account_stop(struct proc *p);
-void proc_account_start(struct proc *p);
+static inline void proc_account_stop(struct proc *p)
+{
+	if (p->ticks_started)
+		p->ticks_used += ticks_now() - p->ticks_started;
+	p->ticks_started = 0;
+}
+static inline void proc_account_start(struct proc *p) { p->ticks_started = ticks_now(); }
 /* ITIMER_REAL. The keeper calls proc_check_alarms when the time that proc_next_alarm named (ticks; 0: none) has come; it is woken
  * when an earlier one is set. */
 void proc_set_alarm(struct proc *p, uint64_t at, uint64_t interval);

@@ -54,7 +54,7 @@ struct signals {
 	uint32_t stack_flags;
 };
 /* Whether signal_deliver has anything to do (besides the end of an interrupted call): the quick check on the way back to the program. */
-static inline bool signals_due(const struct signals *s) { return (s->pending & ~s->mask) || s->restore_mask; }
+static inline bool signals_due(const struct signals *s) { return (s->pending & ~s->mask) | s->restore_mask; }
 
 void signal_send(struct proc *p, int number, const struct signal_info *info); /* info null: from ExOS */
 int signal_send_group(int group, int number, const struct signal_info *info); /* how many got it */

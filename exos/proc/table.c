@@ -190,13 +190,6 @@ void table_remove(struct proc *p)
 
 uint64_t proc_ticks(const struct proc *p) { return p->ticks_used + (p->ticks_started ? ticks_now() - p->ticks_started : 0); }
 
-void proc_account_stop(struct proc *p)
-{
-	p->ticks_used = proc_ticks(p);
-	p->ticks_started = 0;
-}
-
-void proc_account_start(struct proc *p) { p->ticks_started = ticks_now(); }
 
 void proc_set_alarm(struct proc *p, uint64_t at, uint64_t interval)
 {

@@ -26,30 +26,32 @@ void wait_remove(struct waiter *w)
 		list_remove(&w->link);
 }
 
-static bool any_woken(const struct waiter *w, size_t n)
+static inline bool any_woken(const struct waiter *w, size_t n)
 {
+	if (n == 1)
+		return __atomic_load_n(&w->woken, __ATOMIC_ACQUIRE);
 	for (size_t i = 0; i < n; i++)
 		if (__atomic_load_n(&w[i].woken, __ATOMIC_ACQUIRE))
 			return true;
 	return false;
 }
 
-static int sleep_disabled(const struct waiter *w, size_t n, uint64_t deadline)
+static inline int sleep_disabled(const struct proc *p, const struct waiter *w, size_t n, uint64_t deadline)
 {
-	for (;;) {
-		if (any_woken(w, n))
-			return 0;
-		if (self->proc ? signal_deliverable(self->proc) : self->events != 0)
+	do { /* who was woken before this has a notification pending, and does not sleep */
+		if (p ? signal_deliverable(p) : self->events != 0)
 			return -EINTR;
 		if (deadline && ticks_now() >= deadline)
 			return -ETIMEDOUT;
-		exos_sleep(~0ul, deadline, 0);
+		exos_sleep(~0ul, deadline, self->woken);
+		self->woken = 0;
 		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) &
 				~(EVENT_SLICE_END | EVENT_WAKE | EVENT_SIGNAL | EVENT_ALARM);
-	}
+	} while (!any_woken(w, n));
+	return 0;
 }
 
-int wait_sleep(struct waiter *w, size_t n, uint64_t deadline)
+static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline)
 {
 	struct proc *p = self->proc;
 	uint32_t depth;
@@ -61,7 +63,7 @@ int wait_sleep(struct waiter *w, size_t n, uint64_t deadline)
 	}
 	self->upcall.disabled = 1;
 	depth = domain_unlock_all();
-	result = sleep_disabled(w, n, deadline);
+	result = sleep_disabled(p, w, n, deadline);
 	self->upcall.disabled = 0;
 	domain_relock(depth);
 	if (p) {
@@ -71,13 +73,15 @@ int wait_sleep(struct waiter *w, size_t n, uint64_t deadline)
 	return result;
 }
 
+int wait_sleep(struct waiter *w, size_t n, uint64_t deadline) { return sleep_unlocked(w, n, deadline); }
+
 int wait_on(struct wait_queue *q, uint64_t deadline)
 {
 	struct waiter *w = self->proc ? &self->proc->waiter : &keeper_waiter;
 	int result;
 
 	wait_add(q, w);
-	result = wait_sleep(w, 1, deadline);
+	result = sleep_unlocked(w, 1, deadline);
 	wait_remove(w);
 	return result;
 }
@@ -86,8 +90,10 @@ static void wake(struct waiter *w)
 {
 	list_remove(&w->link);
 	__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
-	if (w->env != self->env)
+	if (w->env != self->env) {
 		aegis_notify(w->env, EVENT_WAKE); /* fails only if that environment was stopped */
+		self->woken = w->env;
+	}
 }
 
 void wake_one(struct wait_queue *q)

@@ -5,7 +5,8 @@
 #include <exos/vm/table.h>
 
 /* How many pages of a file, in aligned groups, one fault brings in if the file has them: program text is used in
- * neighbourhoods, and another binding in the same call costs a tenth of another fault. */
+ * neighbourhoods, and another binding in the same call costs a fifth of another fault. Of 4, 8 and 16, 4 is cheapest for a run of
+ * BusyBox's `true` (196,000, 220,000, 229,000 guest instructions with its fork and its end). */
 #define AROUND 4
 
 struct fault {

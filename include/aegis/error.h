@@ -3,7 +3,6 @@
 #pragma once
 
 #define AEGIS_ERRORS(X) \
-	X(NOCALL, 1, "no such kernel call") \
 	X(FAULT, 2, "a pointer given does not reach readable (or writable) user memory") \
 	X(INVALID, 3, "an argument is out of its range or its combination is meaningless") \
 	X(DENIED, 4, "neither ownership nor a valid capability allows this") \

@@ -38,18 +38,19 @@
 
 /* ---- System calls -----------------------------------------------------------------------------------------------------
  * in:  rax number; rcx user rip; r11 user flags; all others the user's, rsp too. Interrupts off (SFMASK).
- * A number with bit 31 clear is foreign: back to user mode at the environment's foreign entry, rip and flags left in the upcall
+ * A number without bit 31, or beyond the table, is foreign: back to user mode at the environment's foreign entry, rip and flags left in the upcall
  * page, every register but rcx untouched. 13 instructions with the syscall itself. */
 	.align 16
 	.globl entry_syscall
 entry_syscall:
 	test %eax, %eax
 	jns 1f
-	movzbl %al, %eax
+	btr $31, %eax
 	cmp $CALL_COUNT, %eax
 	jae 2f
 	jmp *call_entries(,%rax,8)
 
+2:	bts $31, %eax /* none of ours either */
 1:	swapgs
 	mov %rsp, CPU_SCRATCH
 	mov CPU_UPCALL_END, %rsp
@@ -59,9 +60,6 @@ entry_syscall:
 	mov ENV_ENTRY_FOREIGN(%rcx), %rcx
 	mov CPU_SCRATCH, %rsp
 	swapgs
-	sysretq
-
-2:	mov $-1, %rax /* E_NOCALL */
 	sysretq
 
 /* The null call: the floor of what a call costs. */

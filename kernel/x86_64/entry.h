@@ -5,5 +5,4 @@
 
 _Noreturn void resume_call(uint64_t rax, uint64_t rip, uint64_t rsp, uint64_t rdi);
 _Noreturn void resume_trap(const struct trap *t);
-_Noreturn void resume_saved(struct cpu *cpu, const struct trap *t); /* resume_trap by way of the kernel stack */
 _Noreturn void cpu_idle(void); /* waits for interrupts; they dispatch */

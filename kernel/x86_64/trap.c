@@ -81,14 +81,6 @@ void exception_stop(const uint64_t *frame)
 	dispatch();
 }
 
-void resume_saved(struct cpu *cpu, const struct trap *t)
-{
-	struct trap *copy = (struct trap *)cpu->kernel_stack_top - 1;
-
-	*copy = *t;
-	resume_trap(copy);
-}
-
 void cpu_idle(void)
 {
 	for (;;)

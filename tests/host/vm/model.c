@@ -135,6 +135,20 @@ static void set_page(uint64_t *slot, frame_t table, uint64_t va, uint64_t entry)
 		shared_page(va, entry);
 }
 
+/* What a leaf table holds goes with its last binding. */
+static void empty_leaf(frame_t f)
+{
+	uint64_t *entries = frames[f].table;
+
+	for (uint32_t i = 0; i < 512; i++) {
+		if (entries[i]) {
+			drop((frame_t)(entries[i] >> FRAME_SHIFT), 0);
+			entries[i] = 0;
+			frames[f].used--;
+		}
+	}
+}
+
 static void set_table(uint64_t *slot, frame_t table, uint32_t level, uint64_t entry)
 {
 	frame_t f = (frame_t)(entry >> FRAME_SHIFT), old = (frame_t)(*slot >> FRAME_SHIFT);
@@ -149,6 +163,8 @@ static void set_table(uint64_t *slot, frame_t table, uint32_t level, uint64_t en
 		frames[f].bindings++;
 		frames[table].used++;
 	} else {
+		if (frames[old].bindings == 1 && level == 1)
+			empty_leaf(old);
 		REQUIRE(frames[old].bindings > 1 || frames[old].used == 0);
 		frames[table].used--;
 		drop(old, level);
