@@ -83,13 +83,24 @@ void slice_runnable(struct env *e, bool on)
 		set_runnable(p, on);
 }
 
+static uint32_t find_after(uint32_t position)
+{
+	uint32_t next = find_from(position + 1);
+
+	return next == NO_POSITION ? find_from(0) : next;
+}
+
+/* Passes over the current environment's own positions, which may lie anywhere: it may be running in a slice that was given to it. */
 bool slice_other_runnable(const struct cpu *cpu)
 {
-	uint32_t next = find_from(cpu->position + 1);
+	uint32_t first = find_after(cpu->position), next = first;
 
-	if (next == NO_POSITION)
-		next = find_from(0);
-	return next != NO_POSITION && slices[next].env != cpu->current;
+	while (next != NO_POSITION && slices[next].env == cpu->current) {
+		next = find_after(next);
+		if (next == first)
+			return false;
+	}
+	return next != NO_POSITION;
 }
 
 void slice_set_timer(struct cpu *cpu)
@@ -161,11 +172,9 @@ void dispatch(void)
 
 	cpu->over = false;
 	for (;;) {
-		uint32_t next = find_from(position + 1);
+		uint32_t next = find_after(position);
 		struct env *e;
 
-		if (next == NO_POSITION)
-			next = find_from(0);
 		if (next == NO_POSITION || next == first_passed)
 			idle(cpu);
 		position = next;
