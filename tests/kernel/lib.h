@@ -33,6 +33,9 @@ uint64_t random_next(uint64_t *state); /* the same sequence for the same start *
 uint64_t attempt(void (*what)(void *), void *argument);
 #define RETURNED UINT64_MAX
 void do_read(void *at), do_write(void *at), do_execute(void *at); /* one access */
+/* x86_64/instructions.S */
+void do_hlt(void *), do_cli(void *), do_out(void *), do_ud2(void *), do_wrmsr(void *), do_lgdt(void *), do_divide(void *),
+	do_noncanonical(void *);
 int64_t switch_call(uint32_t call, uint64_t a, uint64_t b, uint64_t c);
 static inline int64_t yield(env_id to) { return switch_call(CALL_yield, to, 0, 0); }
 static inline int64_t sleep_until(uint64_t events, uint64_t deadline) { return switch_call(CALL_sleep, events, deadline, 0); }
