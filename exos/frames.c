@@ -1,11 +1,13 @@
 /* The domain's pool of frames: between the kernel, which hands out frames by number, and everything in ExOS that needs
  * a page.
  *
- * Idle frames stay bound in the window, so that taking one costs no kernel call; bare frames (page tables and kernel
- * objects, which may be bound nowhere else) have a pool of their own. Both are chained through frame_references. Each
+ * Idle frames stay bound in the window, so that taking one costs no kernel call; bare frames (kernel objects, which may be
+ * bound nowhere else) and pairs (page tables) have pools of their own. All are chained through frame_references. Each
  * pool gives back what exceeds its high-water mark, a batch at a time, so that neither a get nor a put near the mark
- * calls the kernel twice in a row. When the kernel has no frame left, each pool draws on the other. Domain lock held.
- */
+ * calls the kernel twice in a row. When the kernel has no frame left, each pool draws on the others. Domain lock held.
+ *
+ * Pairs: frames that the kernel hands out one after the other mostly are neighbours. Where they are not any more, the exposed frame table says
+ * which neighbours are free, and those are asked for by name. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/frames.h>
 #include <exos/start.h>
@@ -13,8 +15,10 @@
 
 #define TABLE_FLAGS	    (BIND_READ | BIND_WRITE | BIND_EXEC)
 #define REFERENCES_IN_FRAME (FRAME_SIZE / sizeof(uint32_t))
-#define BARE_BATCH	    16 /* a process needs about eight */
-#define BARE_MOST	    128
+#define BARE_BATCH	    16
+#define PAIR_BATCH	    16 /* a process needs about eight */
+#define BARE_MOST	    64
+#define PAIR_MOST	    128
 #define IDLE_MOST	    4096 /* 16 MiB, */
 #define IDLE_FRACTION	    16	 /* but no more than this part of the machine */
 
@@ -22,8 +26,9 @@ struct pool {
 	frame_t first;
 	uint32_t count;
 };
-static struct pool idle, bare;
+static struct pool idle, bare, pairs;
 static uint32_t idle_most;
+static frame_t pair_from; /* where the frame table is searched on */
 static frame_t numbers[AEGIS_BATCH_MAX];
 static struct aegis_binding bindings[AEGIS_BATCH_MAX];
 
@@ -46,7 +51,7 @@ static frame_t pop(struct pool *pool)
 
 static bool add_table(uint64_t va, uint32_t level)
 {
-	frame_t f = frame_get_bare();
+	frame_t f = frame_get_pair();
 	struct aegis_binding table = {
 		ROUND_DOWN(va, FRAME_SIZE << 9 * level), BIND_ENTRY(f, TABLE_FLAGS | BIND_LEVEL(level))};
 	int64_t result;
@@ -58,7 +63,7 @@ static bool add_table(uint64_t va, uint32_t level)
 		result = aegis_bind(0, &table, 1, NULL);
 	if (result == 1)
 		return true;
-	frame_put_bare(f);
+	frame_put_pair(f);
 	return false;
 }
 
@@ -120,11 +125,32 @@ static void give_back_bare(uint32_t n)
 	free_to_kernel(list, n);
 }
 
-/* May run in the middle of refill_idle or frame_bind_shared, and so leaves their lists alone. */
+static void give_back_pairs(uint32_t n)
+{
+	frame_t list[2 * PAIR_BATCH];
+
+	for (uint32_t i = 0; i < n; i++) {
+		list[2 * i] = pop(&pairs);
+		list[2 * i + 1] = list[2 * i] + 1;
+	}
+	free_to_kernel(list, 2 * n);
+}
+
+/* An idle frame leaves the window. */
+static frame_t idle_to_bare(void)
+{
+	struct aegis_binding window;
+	frame_t f = pop(&idle);
+
+	window_entry(&window, f, 0);
+	window_break(&window, 1);
+	return f;
+}
+
+/* These three may run in the middle of refill_idle or frame_bind_shared, and so leave their lists alone. */
 static bool refill_bare(void)
 {
 	frame_t list[BARE_BATCH];
-	struct aegis_binding window;
 	int64_t taken;
 
 	for (uint32_t i = 0; i < BARE_BATCH; i++)
@@ -132,13 +158,58 @@ static bool refill_bare(void)
 	taken = aegis_frame_alloc(list, BARE_BATCH);
 	for (int64_t i = 0; i < taken; i++)
 		push(&bare, list[i]);
-	if (taken <= 0 && idle.first) {
-		list[0] = pop(&idle);
-		window_entry(&window, list[0], 0);
-		window_break(&window, 1);
-		push(&bare, list[0]);
+	if (taken <= 0 && idle.first)
+		push(&bare, idle_to_bare());
+	if (!bare.first && pairs.first) {
+		frame_t f = pop(&pairs);
+
+		push(&bare, f);
+		push(&bare, f + 1);
 	}
 	return bare.first != NO_FRAME;
+}
+
+/* The next two neighbours in the frame table that are free, by name. */
+static bool find_pair(void)
+{
+	uint32_t frames = machine_info->frames;
+
+	for (uint32_t looked = 0; frame_table && looked < frames; looked++) {
+		frame_t both[2] = {pair_from, pair_from + 1};
+		int64_t taken;
+
+		pair_from = pair_from + 2 < frames ? pair_from + 1 : 1;
+		if (frame_table[both[0]].state != FRAME_FREE || frame_table[both[1]].state != FRAME_FREE)
+			continue;
+		taken = aegis_frame_alloc(both, 2);
+		if (taken == 2) {
+			push(&pairs, both[0]);
+			return true;
+		}
+		free_to_kernel(both, taken == 1); /* another account was quicker, or its limit is reached */
+		if (taken < 0)
+			return false;
+	}
+	return false;
+}
+
+static bool refill_pairs(void)
+{
+	frame_t list[2 * PAIR_BATCH];
+	int64_t taken, i = 0;
+
+	for (uint32_t n = 0; n < 2 * PAIR_BATCH; n++)
+		list[n] = FRAME_ANY;
+	taken = aegis_frame_alloc(list, 2 * PAIR_BATCH);
+	while (i < taken) {
+		if (i + 1 < taken && (list[i] + 1 == list[i + 1] || list[i + 1] + 1 == list[i])) {
+			push(&pairs, MIN(list[i], list[i + 1]));
+			i += 2;
+		} else {
+			push(&bare, list[i++]);
+		}
+	}
+	return pairs.first || find_pair();
 }
 
 static bool refill_idle(void)
@@ -150,7 +221,7 @@ static bool refill_idle(void)
 		numbers[i] = FRAME_ANY;
 	taken = aegis_frame_alloc(numbers, AEGIS_BATCH_MAX);
 	if (taken <= 0) {
-		if (!bare.first)
+		if (!bare.first && !refill_bare())
 			return false;
 		numbers[0] = pop(&bare);
 		taken = 1;
@@ -166,36 +237,27 @@ static bool refill_idle(void)
 
 /* The reference words themselves need frames, and those need page tables, which are counted in the words: the first two
  * tables and the first frames are therefore bound before anything is chained. */
-static bool bind_references(uint32_t frames)
+static void bind_references(uint32_t frames)
 {
 	uint32_t words = ROUND_UP(frames, REFERENCES_IN_FRAME) / REFERENCES_IN_FRAME;
 
 	for (uint32_t page = 0; page < words; page++) {
 		uint64_t va = FRAME_REFERENCES_VA + page * FRAME_SIZE;
-		struct aegis_binding list[3];
-		frame_t taken[3] = {FRAME_ANY, FRAME_ANY, FRAME_ANY};
-		uint32_t n = 0, need = 1;
 
-		if (ROUND_DOWN(va, FRAME_SIZE << 9) == va)
-			need++;
-		if (ROUND_DOWN(va, FRAME_SIZE << 18) == va)
-			need++;
-		if (aegis_frame_alloc(taken, need) != need)
-			return false;
-		for (uint32_t level = need; level-- > 0; n++)
-			list[n] = (struct aegis_binding){
-				va, BIND_ENTRY(taken[n], BIND_READ | BIND_WRITE | BIND_LEVEL(level))};
-		if (aegis_bind(0, list, n, NULL) != n)
-			return false;
+		for (uint32_t level = 2; level >= 1; level--)
+			if (ROUND_DOWN(va, FRAME_SIZE << 9 * level) == va)
+				start_table(va, level);
+		start_bind(va, BIND_ENTRY(start_frame(), BIND_READ | BIND_WRITE));
 	}
-	return true;
 }
 
 bool frames_start(const struct aegis_info *info)
 {
 	exos_page_start();
 	idle_most = MIN(IDLE_MOST, info->frames / IDLE_FRACTION);
-	return bind_references(info->frames) && refill_bare() && refill_idle();
+	pair_from = 1;
+	bind_references(info->frames);
+	return refill_pairs() && refill_idle();
 }
 
 frame_t frame_get(void)
@@ -237,6 +299,20 @@ void frame_put_bare(frame_t f)
 		give_back_bare(BARE_BATCH);
 }
 
+frame_t frame_get_pair(void)
+{
+	if (!pairs.first && !refill_pairs())
+		return NO_FRAME;
+	return pop(&pairs);
+}
+
+void frame_put_pair(frame_t f)
+{
+	push(&pairs, f);
+	if (pairs.count > PAIR_MOST)
+		give_back_pairs(PAIR_BATCH);
+}
+
 bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flags)
 {
 	while (count) {
@@ -259,9 +335,11 @@ void frames_trim(void)
 		give_back_idle(MIN(idle.count, AEGIS_BATCH_MAX));
 	while (bare.count)
 		give_back_bare(MIN(bare.count, BARE_BATCH));
+	while (pairs.count)
+		give_back_pairs(MIN(pairs.count, PAIR_BATCH));
 }
 
 struct frame_counts frame_counts(void)
 {
-	return (struct frame_counts){machine_info->frames_total, machine_info->frames_free, idle.count + bare.count};
+	return (struct frame_counts){machine_info->frames_total, machine_info->frames_free, idle.count + bare.count + 2 * pairs.count};
 }

@@ -25,9 +25,11 @@ frame_t frame_get_zeroed(void);
 static inline void frame_ref(frame_t f) { frame_references[f]++; }
 void frame_put(frame_t f); /* drops a reference; the last one frees: no program may have the frame bound any more */
 static inline uint32_t frame_refs(frame_t f) { return frame_references[f]; }
-/* Frames to be page tables or environment objects. Not in the window; all zero when given back. */
+/* Frames to be environment objects; and pairs of a frame and the next, to be page tables (bind.h). Not in the window. */
 frame_t frame_get_bare(void);
 void frame_put_bare(frame_t f);
+frame_t frame_get_pair(void); /* the first of the two */
+void frame_put_pair(frame_t f);
 /* Binds frames one after the other at `va` of the shared slot, adding page tables where they are missing. False: no
  * memory for those. */
 bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flags);

@@ -54,8 +54,8 @@ void start_machine_off(int status)
 		exos_yield(0); /* the keeper's capability is not refused */
 }
 
-/* Before there is memory management: one frame, straight from the kernel. */
-static frame_t early_frame(void)
+/* start.h: before there is memory management. */
+frame_t start_frame(void)
 {
 	frame_t f = FRAME_ANY;
 
@@ -64,7 +64,7 @@ static frame_t early_frame(void)
 	return f;
 }
 
-static void early_bind(uint64_t va, uint64_t entry)
+void start_bind(uint64_t va, uint64_t entry)
 {
 	struct aegis_binding b = { va, entry };
 
@@ -72,38 +72,36 @@ static void early_bind(uint64_t va, uint64_t entry)
 		start_machine_off(MACHINE_FAILED);
 }
 
-static void early_table(uint64_t va, uint32_t level)
+void start_table(uint64_t va, uint32_t level)
 {
 	uint64_t span = FRAME_SIZE << 9 * level;
+	frame_t f = start_frame(), next = start_frame();
 
-	early_bind(ROUND_DOWN(va, span), BIND_ENTRY(early_frame(), BIND_READ | BIND_LEVEL(level)));
+	while (next != f + 1) { /* a hole in the memory is lost */
+		f = next;
+		next = start_frame();
+	}
+	start_bind(ROUND_DOWN(va, span), BIND_ENTRY(f, BIND_READ | BIND_LEVEL(level)));
 }
 
 /* This environment gets what every environment has at its place: self page and library stack. */
 static void bind_private_region(void)
 {
 	for (uint32_t level = 3; level > 0; level--)
-		early_table(SELF_VA, level);
-	early_bind(SELF_VA, BIND_ENTRY(boot->upcall, BIND_READ | BIND_WRITE));
+		start_table(SELF_VA, level);
+	start_bind(SELF_VA, BIND_ENTRY(boot->upcall, BIND_READ | BIND_WRITE));
 	for (uint64_t va = LIBRARY_STACK_BOTTOM; va < LIBRARY_STACK_TOP; va += FRAME_SIZE)
-		early_bind(va, BIND_ENTRY(early_frame(), BIND_READ | BIND_WRITE));
+		start_bind(va, BIND_ENTRY(start_frame(), BIND_READ | BIND_WRITE));
 	self->env = boot->env;
 }
 
-/* The table of the shared slot is one that the kernel made for the image: the only one of its level so far. The frame table is not bound yet, so its
- * entries are looked at through a page bound for that. */
+/* The table of the shared slot is one that the kernel made for the image: the root of this environment's page tables, which can be read as a page, names it. */
 static void find_shared_table(void)
 {
-	early_table(EXOS_TABLES_VA, 2);
-	early_table(EXOS_TABLES_VA, 1);
-	for (uint32_t i = 0; i < machine_info->frame_table.count && !domain_shared_table; i++) {
-		const struct aegis_frame_info *page = (const void *)EXOS_TABLES_VA;
-
-		early_bind(EXOS_TABLES_VA, BIND_ENTRY(machine_info->frame_table.first + i, BIND_READ));
-		for (uint32_t j = 0; j < FRAME_SIZE / sizeof(*page) && !domain_shared_table; j++)
-			if (page[j].state == FRAME_TABLE3 && page[j].owner == boot->env)
-				domain_shared_table = (frame_t)(i * (FRAME_SIZE / sizeof(*page)) + j);
-	}
+	start_table(EXOS_TABLES_VA, 2);
+	start_table(EXOS_TABLES_VA, 1);
+	start_bind(EXOS_TABLES_VA, BIND_ENTRY(boot->root, BIND_READ));
+	domain_shared_table = (frame_t)(((const uint64_t *)EXOS_TABLES_VA)[EXOS_SHARED_VA / (FRAME_SIZE << 27)] >> FRAME_SHIFT);
 }
 
 static void set_entries(void)

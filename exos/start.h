@@ -14,5 +14,10 @@ extern const struct aegis_env_info *env_table;
 extern frame_t domain_shared_table; /* the level-3 table of the shared slot */
 extern int first_process;           /* its pid; the machine ends with it */
 
+/* Before there is memory management, straight from the kernel; the machine ends where that fails. */
+frame_t start_frame(void);
+void start_bind(uint64_t va, uint64_t entry);
+void start_table(uint64_t va, uint32_t level);
+
 void start_program_ended(int exit_status); /* wait's encoding */
 _Noreturn void start_machine_off(int status);

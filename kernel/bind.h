@@ -3,10 +3,21 @@
 
 #include <aegis/bind.h>
 #include <aegis/cap.h>
-#include <kernel/env.h>
+#include <kernel/frame.h>
 
-/* Makes, changes or breaks one binding of e, with frames of `account`; cap: verified, for frames that it does not own, or null. 0 or -E_.
- * *forget_all is set when all that the CPU remembers of page tables is then stale. */
-int64_t bind_one(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap, bool *forget_all);
+/* What is remembered of translations that a change has made wrong. */
+struct stale {
+	bool all;     /* all that this CPU remembers */
+	bool others;  /* other CPUs too */
+};
+
+/* Makes, changes or breaks one binding of e, with frames of `account`; cap: verified, for frames that it does not own, or null. 0 or -E_. */
+int64_t bind_one(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap, struct stale *stale);
+/* Breaks bindings of f, as pages and as a table, wherever they are; *budget limits the steps. 0; -E_AGAIN: the budget is used up; -E_BUSY: f is a table of
+ * tables that are in use. Losers of other accounts than f's find it in their repossession vectors. */
+int64_t bind_break_all(frame_t f, uint32_t *budget);
 /* Takes apart a bounded part of e's page tables. False: more is left. */
 bool bind_take_apart(struct env *e);
+/* A frame and the next, both the account's and bound nowhere: 0, or why they cannot be a pair. */
+int64_t bind_check_pair(const struct env *account, frame_t f);
+#define BREAK_BUDGET 8192 /* steps in one call */

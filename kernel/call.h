@@ -1,7 +1,7 @@
 /* What the handlers of kernel calls share. A handler decodes (copies each argument once, checks, finds) and then commits; once it has begun to
  * change anything it cannot fail. Its declaration comes from the table of calls; entry.S calls it on the CPU's kernel stack.
  *
- * The kernel lock: whoever runs C in the kernel holds it. With one CPU and interrupts off that is so of itself. */
+ * The kernel lock (smp.h) is held. */
 #pragma once
 
 #include <aegis/calls.h>

@@ -2,7 +2,9 @@
 #include <kernel/bind.h>
 #include <kernel/call.h>
 #include <kernel/cap.h>
+#include <kernel/device.h>
 #include <kernel/frame.h>
+#include <kernel/slice.h>
 
 static uint8_t key[16]; /* written once at start */
 
@@ -63,20 +65,43 @@ int64_t cap_fetch(struct aegis_cap *out, uint64_t user, uint32_t kind, uint32_t 
 	return out->kind == kind && (out->rights & rights) == rights && cap_valid(out) ? 0 : -E_DENIED;
 }
 
-/* For frames of the account only, all of the same epoch: one capability has one. The other kinds come from the root
- * capabilities by narrowing. */
-int64_t call_cap_mint(uint64_t out, uint64_t kind, uint64_t rights, uint64_t first, uint64_t count)
+/* May the current environment hand out capabilities for this? Fills in the epoch, of which one capability has one. */
+static int64_t check_mint(struct aegis_cap *cap)
 {
 	const struct env *account = this_cpu()->current->account;
-	struct aegis_cap cap = { .kind = CAP_FRAMES, .rights = (uint16_t)rights, .first = first, .count = count };
+	struct env *e;
 
-	if (kind != CAP_FRAMES || rights & ~(RIGHT_READ | RIGHT_WRITE | RIGHT_EXEC | RIGHT_GRANT) || count == 0 ||
-		count > AEGIS_BATCH_MAX || first >= frame_count || count > frame_count - first)
+	switch (cap->kind) {
+	case CAP_FRAMES:
+		if (cap->count - 1 >= AEGIS_BATCH_MAX || cap->first >= frame_count || cap->count > frame_count - cap->first)
+			return -E_INVALID;
+		cap->epoch = frame_table[cap->first].epoch;
+		for (uint64_t f = cap->first; f < cap->first + cap->count; f++)
+			if (!frame_owned((frame_t)f, account) || frame_table[f].epoch != cap->epoch)
+				return -E_DENIED;
+		return 0;
+	case CAP_SLICES:
+		return slice_check_range(account, cap->first, cap->count, &cap->epoch);
+	case CAP_ENV:
+		e = cap->count == 1 && cap->first && cap->first <= UINT32_MAX ? env_find((env_id)cap->first) : NULL;
+		if (!e)
+			return cap->count == 1 ? -E_NOENV : -E_INVALID;
+		cap->epoch = e->cap_epoch;
+		return env_mine(e) ? 0 : -E_DENIED;
+	default: /* those for devices come from the first environment's by narrowing */
 		return -E_INVALID;
-	cap.epoch = frame_table[first].epoch;
-	for (uint64_t f = first; f < first + count; f++)
-		if (!frame_owned((frame_t)f, account) || frame_table[f].epoch != cap.epoch)
-			return -E_DENIED;
+	}
+}
+
+int64_t call_cap_mint(uint64_t out, uint64_t kind, uint64_t rights, uint64_t first, uint64_t count)
+{
+	struct aegis_cap cap = { .kind = (uint16_t)kind, .rights = (uint16_t)rights, .first = first, .count = count };
+	int64_t error;
+
+	if (kind > UINT16_MAX || rights & ~(uint64_t)(RIGHT_READ | RIGHT_WRITE | RIGHT_EXEC | RIGHT_GRANT))
+		return -E_INVALID;
+	if ((error = check_mint(&cap)))
+		return error;
 	cap_seal(&cap);
 	return copy_to_user(out, &cap, sizeof(cap));
 }
@@ -98,4 +123,40 @@ int64_t call_cap_narrow(uint64_t in, uint64_t out, uint64_t rights, uint64_t fir
 	cap.count = count;
 	cap_seal(&cap);
 	return copy_to_user(out, &cap, sizeof(cap));
+}
+
+/* The epoch is bumped, and with it go the bindings that were made by such capabilities: an environment's commander, a device's owner. A slice that
+ * changed hands is its new holder's for good: what is taken back from him is asked back. */
+int64_t call_cap_end(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
+{
+	struct aegis_cap cap;
+	struct env *e;
+	uint32_t epoch;
+	int64_t error;
+
+	(void)b, (void)c, (void)d, (void)unused;
+	if ((error = copy_from_user(&cap, capability, sizeof(cap))))
+		return error;
+	if (!cap_valid(&cap) || !(cap.rights & RIGHT_GRANT))
+		return -E_DENIED;
+	switch (cap.kind) {
+	case CAP_ENV:
+		e = env_find((env_id)cap.first);
+		if (!e || cap.epoch != e->cap_epoch)
+			return -E_DENIED;
+		e->cap_epoch++;
+		e->commander = 0;
+		return 0;
+	case CAP_SLICES:
+		if ((error = slice_check_range(this_cpu()->current->account, cap.first, cap.count, &epoch)))
+			return error;
+		if (epoch != cap.epoch)
+			return -E_DENIED;
+		slice_end_epoch(cap.first, cap.count);
+		return 0;
+	case CAP_DEVICE:
+		return device_end_epoch(&cap);
+	default:
+		return -E_INVALID;
+	}
 }

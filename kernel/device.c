@@ -7,7 +7,8 @@
 
 #define CHUNK 512
 
-static env_id owners[DEVICE_COUNT]; /* owner: the kernel lock */
+static env_id owners[DEVICE_COUNT]; /* owner of both: the kernel lock */
+static uint32_t epochs[DEVICE_COUNT];
 
 void device_start(void)
 {
@@ -45,11 +46,22 @@ int64_t call_device_bind(uint64_t capability, uint64_t env, uint64_t c, uint64_t
 	(void)c, (void)d, (void)unused;
 	if ((error = cap_fetch(&cap, capability, CAP_DEVICE, RIGHT_WRITE)))
 		return error;
-	if (!e)
+	if (!e || e->stopping)
 		return -E_NOENV;
-	owners[cap.first] = e->id; /* a sealed capability names no device that is not there */
+	if (cap.epoch != epochs[cap.first]) /* a sealed capability names no device that is not there */
+		return -E_DENIED;
+	owners[cap.first] = e->id;
 	if (cap.first < machine_info->consoles)
 		uart_enable_interrupt((uint32_t)cap.first);
+	return 0;
+}
+
+int64_t device_end_epoch(const struct aegis_cap *cap)
+{
+	if (cap->epoch != epochs[cap->first])
+		return -E_DENIED;
+	epochs[cap->first]++;
+	owners[cap->first] = 0;
 	return 0;
 }
 
@@ -101,7 +113,7 @@ int64_t call_machine_off(uint64_t capability, uint64_t status, uint64_t c, uint6
 	(void)c, (void)d, (void)unused;
 	if ((error = cap_fetch(&cap, capability, CAP_DEVICE, RIGHT_WRITE)))
 		return error;
-	if (cap.first != DEVICE_MACHINE)
+	if (cap.first != DEVICE_MACHINE || cap.epoch != epochs[DEVICE_MACHINE])
 		return -E_DENIED;
 	power_off(status & 127);
 }

@@ -13,55 +13,96 @@
 
 /* How an environment goes on when it is given the CPU. */
 enum resume_kind {
-	RESUME_CALL, /* it gave the CPU away by a call: rip, rsp and the call's result */
-	RESUME_TRAP, /* it was interrupted where no upcall was possible: everything */
+	RESUME_CALL,  /* it gave the CPU away by a call: rip, rsp and the call's result */
+	RESUME_TRAP,  /* it was interrupted where no upcall was possible: everything */
+	RESUME_FIRST, /* it has not run yet: as RESUME_CALL, with its argument */
+};
+
+struct near { /* bind.c */
+	uint64_t base;       /* address of the leaf's first page */
+	uint64_t *table;
+	frame_t frame;
+	uint32_t generation; /* 0: none */
+	bool shared;
+};
+
+/* What an account's own environment asks back, and for whom. */
+struct demand {
+	uint64_t deadline;
+	uint32_t count;
+	env_id from;
 };
 
 struct env {
 	uint8_t *upcall_end;           /* 0: entry.S: byte 256 of the upcall page, in the physical map */
 	struct aegis_entries entries;  /* 8: entry.S */
-	uint64_t root;                 /* 40: physical address of the page-table root */
-	uint64_t rip, rsp;             /* 48, 56: RESUME_CALL */
-	uint64_t result;               /* 64 */
-	uint64_t argument;             /* 72: rdi on the first run */
+	uint64_t root;                 /* 48: physical address of the page-table root */
+	uint64_t rip, rsp;             /* 56, 64: RESUME_CALL */
+	uint64_t result;               /* 72 */
 	env_id id;                     /* 80 */
-	uint32_t state;                /* 84: enum aegis_env_state; mirrored in info */
-	env_id peer;                   /* 88: the callee that it waits for while ENV_AWAY */
-	uint32_t resume;               /* 92: enum resume_kind */
-	struct aegis_env_info *info;   /* 96 */
-	uint64_t wanted;               /* 104: ENV_SLEEPING: the events that end it */
+	uint32_t resume;               /* 84: enum resume_kind */
+	env_id peer;                   /* 88: the callee that it transferred to last; whether it still waits, the callee's `caller` says */
+	uint32_t slices;               /* 92: first of its positions, or NO_POSITION */
+	struct env *volatile caller;   /* 96: whom it serves and will transfer back to. Taken by atomic exchange */
+	volatile uint64_t *claim;      /* 104: its claim word */
+	uint64_t wanted;               /* 112: the events that end its sleep */
+	uint64_t idle_rip, idle_rsp;   /* where it sleeps: transfers that it serves meanwhile may use rip and rsp */
+	uint64_t argument;             /* RESUME_FIRST: rdi */
+	struct aegis_env_info *info;
 	struct env *account;           /* whose account it is charged to; itself for an account's own */
 	env_id account_creator;        /* of an account's own environment: the account that made it */
+	env_id commander;              /* another account that commands it, bound by capability */
 	env_id keeper;
-	uint64_t frames_held, frame_limit; /* of the account */
-	uint64_t environments;         /* charged to the account, itself included */
-	uint64_t deadline;             /* ENV_SLEEPING: ticks, 0 none */
-	uint32_t alarm;                /* place in the alarm heap, or NO_ALARM */
-	uint32_t slices;               /* first of its positions, or NO_POSITION (one CPU's vector so far) */
-	uint64_t excess;
+	uint32_t cap_epoch;
+	struct aegis_limits held, limits; /* of the account; mirrored in info */
+	struct demand demands[REVOKE_KINDS];
+	uint64_t deadline;             /* of its sleep: ticks, 0 none */
+	uint32_t alarm, alarm_cpu;     /* place in that CPU's alarm heap, or NO_ALARM */
+	uint64_t excess_owed;          /* ticks past slice ends that it has not forfeited slices for yet */
+	uint32_t ignored;              /* slice ends in a row that it was told of and did not yield at */
+	bool stopping;                 /* will not run again; claimed for good when taken is set too */
+	bool taken;
 	bool preempted;                /* trap and what follows it have been written to */
 	frame_t object_frame, root_frame, upcall_frame;
+	struct near near;
 	struct trap trap;              /* RESUME_TRAP */
 	uint64_t fs_base, gs_base;
 	uint8_t vectors[2816] __attribute__((aligned(64))); /* RESUME_TRAP: xsave */
 };
 _Static_assert(sizeof(struct env) <= FRAME_SIZE, "an environment is one frame");
-_Static_assert(__builtin_offsetof(struct env, entries.exception) == 8 && __builtin_offsetof(struct env, entries.foreign) == 24 &&
-		       __builtin_offsetof(struct env, root) == 40 && __builtin_offsetof(struct env, state) == 84 &&
-		       __builtin_offsetof(struct env, wanted) == 104 && __builtin_offsetof(struct aegis_env_info, state) == 12,
+#define AT(field, place) (__builtin_offsetof(struct env, field) == (place))
+_Static_assert(AT(entries.exception, 8) && AT(entries.foreign, 24) && AT(entries.transfer, 32) && AT(entries.async, 40) && AT(root, 48) && AT(rip, 56) &&
+		       AT(rsp, 64) && AT(result, 72) && AT(id, 80) && AT(resume, 84) && AT(peer, 88) && AT(caller, 96) && AT(claim, 104),
 	"entry.S");
+#undef AT
 
-
-extern uint32_t env_slots;      /* both written once at start */
-extern struct env **env_table;  /* by slot; null: free */
+extern uint32_t env_slots, env_slot_mask; /* written once at start; a power of two, and that less one */
+/* By slot, at addresses that the linker script fixes, so that entry.S reaches an entry in one instruction. Null: free. */
+extern struct env *env_table[];
+extern uint64_t env_claims[]; /* exposed */
 
 void env_start(uint32_t slots); /* tables from boot memory */
 struct env *env_find(env_id id); /* null: none; 0 is the current one */
-/* May the current environment's account command e? Its own account, or one that it created. */
+/* May the current environment's account command e? Its own account, one that it created, or one bound to it by capability. */
 bool env_mine(const struct env *e);
 /* Fills in an environment in frames whose use was checked. Null: no free slot. */
 struct env *env_make(const struct aegis_env_spec *spec, struct env *account);
 static inline struct aegis_upcall *env_upcall(const struct env *e) { return (struct aegis_upcall *)(e->upcall_end - 256); }
-void env_set_state(struct env *e, enum aegis_env_state state);
-/* It will not run again; its keeper is told. */
+/* It will not run again; its keeper is told. It must be the current environment of this CPU. */
 void env_stop(struct env *e, uint64_t cause, uint64_t rip);
+void env_let_go(struct env *e); /* one that is stopping, claimed: nobody will run it again, and its caller goes on with an error */
+
+/* Claims: whoever changes an environment's word from one of CLAIM_ to 0 has it. */
+static inline uint64_t claim_word(const struct env *e, uint64_t kind) { return kind << 32 | e->id; }
+static inline bool claim_take(struct env *e, uint64_t kind)
+{
+	uint64_t expected = claim_word(e, kind);
+
+	return __atomic_compare_exchange_n(e->claim, &expected, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+static inline void claim_give(struct env *e, uint64_t kind) { __atomic_store_n(e->claim, claim_word(e, kind), __ATOMIC_SEQ_CST); }
+
+/* Accounts (account.c). */
+static inline void account_show(struct env *account) { account->info->held = account->held; }
+bool account_split(struct env *from, const struct aegis_limits *limits); /* takes them from what it may hold; false: it may not hold so much */
+void account_join(struct env *to, const struct aegis_limits *limits);

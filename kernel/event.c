@@ -1,88 +1,55 @@
-/* Events and alarms. Alarms are a binary heap by deadline, with each sleeping environment knowing its place, in an array that has room for all. */
-#include <kernel/boot.h>
+/* Events: pending bits in the environment's own page, and what they do to one that sleeps.
+ *
+ * Whoever raises an event writes the bit first and looks at the claim word then; whoever goes idle writes his claim word first and looks at the bits
+ * then (entry.S, transfer_back). Both are locked operations, so one of the two sees the other. */
 #include <kernel/call.h>
 #include <kernel/event.h>
 #include <kernel/slice.h>
+#include <kernel/smp.h>
 
-static struct env **heap; /* owner of both: the kernel lock */
-static uint32_t heap_count;
-
-void event_start(uint32_t slots) { heap = boot_allocate(slots * sizeof(*heap)); }
-
-static void place(uint32_t at, struct env *e)
+/* If it sleeps, it goes on where it does. */
+static bool wake(struct env *e)
 {
-	heap[at] = e;
-	e->alarm = at;
-}
-
-static void sift_up(uint32_t at, struct env *e)
-{
-	while (at && heap[(at - 1) / 2]->deadline > e->deadline) {
-		place(at, heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
-	}
-	place(at, e);
-}
-
-static void sift_down(uint32_t at, struct env *e)
-{
-	for (uint32_t child; (child = 2 * at + 1) < heap_count; at = child) {
-		if (child + 1 < heap_count && heap[child + 1]->deadline < heap[child]->deadline)
-			child++;
-		if (heap[child]->deadline >= e->deadline)
-			break;
-		place(at, heap[child]);
-	}
-	place(at, e);
-}
-
-void alarm_set(struct env *e, uint64_t deadline)
-{
-	e->deadline = deadline;
-	sift_up(heap_count++, e);
-}
-
-void alarm_clear(struct env *e)
-{
-	uint32_t at = e->alarm;
-	struct env *last;
-
-	if (at == NO_ALARM)
-		return;
-	e->alarm = NO_ALARM;
-	last = heap[--heap_count];
-	if (last == e)
-		return;
-	if (at && heap[(at - 1) / 2]->deadline > last->deadline)
-		sift_up(at, last);
-	else
-		sift_down(at, last);
-}
-
-uint64_t alarm_next(void) { return heap_count ? heap[0]->deadline : 0; }
-
-static void wake(struct env *e)
-{
+	if (e->stopping || !(claim_take(e, CLAIM_ASLEEP) || claim_take(e, CLAIM_IDLE)))
+		return false;
 	alarm_clear(e);
+	e->rip = e->idle_rip;
+	e->rsp = e->idle_rsp;
+	e->resume = RESUME_CALL;
 	e->result = env_upcall(e)->pending;
-	env_set_state(e, ENV_RUNNABLE);
 	slice_runnable(e, true);
+	claim_give(e, CLAIM_READY);
+	slice_wake_cpus(e);
+	return true;
 }
 
-void alarm_expire(uint64_t now)
+static bool asleep(const struct env *e)
 {
-	while (heap_count && heap[0]->deadline <= now) {
-		struct env *e = heap[0];
+	uint64_t word = __atomic_load_n(e->claim, __ATOMIC_SEQ_CST);
 
-		__atomic_or_fetch(&env_upcall(e)->pending, EVENT_ALARM, __ATOMIC_RELAXED);
-		wake(e);
-	}
+	return word == claim_word(e, CLAIM_ASLEEP) || word == claim_word(e, CLAIM_IDLE);
+}
+
+void event_alarm(struct env *e)
+{
+	__atomic_or_fetch(&env_upcall(e)->pending, EVENT_ALARM, __ATOMIC_SEQ_CST);
+	wake(e);
 }
 
 void event_raise(struct env *e, uint64_t events)
 {
-	__atomic_or_fetch(&env_upcall(e)->pending, events, __ATOMIC_RELAXED);
-	if (e->state == ENV_SLEEPING && events & e->wanted)
+	__atomic_or_fetch(&env_upcall(e)->pending, events, __ATOMIC_SEQ_CST);
+	if (asleep(e)) {
+		if (events & e->wanted)
+			wake(e);
+	} else {
+		smp_kick(e); /* if it runs on another CPU, it is interrupted there to take them */
+	}
+}
+
+void event_look(struct env *e)
+{
+	if (env_upcall(e)->pending & (e->wanted | EVENT_ALARM))
 		wake(e);
 }
 
@@ -108,7 +75,7 @@ int64_t call_notify(uint64_t env, uint64_t events, uint64_t c, uint64_t d, uint6
 	(void)c, (void)d, (void)unused;
 	if (events & ~EVENT_NOTIFY_MASK)
 		return -E_INVALID;
-	if (!e || e->state == ENV_STOPPED)
+	if (!e || e->stopping)
 		return -E_NOENV;
 	if (!env_mine(e))
 		return -E_DENIED;

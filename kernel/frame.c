@@ -1,44 +1,43 @@
-/* The frame table and the free list. The list runs through the table: `next_free` forwards, `bindings` (which a free frame has none
- * of) backwards, so that a frame asked for by number is unlinked without a search. */
+/* The frame table and the free list. The list runs through the table: `next` forwards, `first` (a free frame has no bindings)
+ * backwards, so that a frame asked for by number is unlinked without a search. */
 #include <kernel/bind.h>
 #include <kernel/boot.h>
 #include <kernel/call.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
+#include <kernel/revoke.h>
 
 #define END UINT32_MAX
 
 struct aegis_frame_info *frame_table;
 uint32_t frame_count;
-static uint32_t first_free = END, last_free = END; /* owner: the kernel lock */
+static uint32_t first_free = END; /* owner: the kernel lock; mirrored in machine_info */
+
+static void set_first_free(frame_t f) { machine_info->frames_first_free = first_free = f; }
 
 static void push_free(frame_t f)
 {
 	struct aegis_frame_info *info = &frame_table[f];
 
 	info->state = FRAME_FREE;
-	info->next_free = first_free;
-	info->bindings = END;
+	info->next = first_free;
+	info->first = END;
 	if (first_free != END)
-		frame_table[first_free].bindings = f;
-	else
-		last_free = f;
-	first_free = f;
+		frame_table[first_free].first = f;
+	set_first_free(f);
 	machine_info->frames_free++;
 }
 
 static void unlink_free(frame_t f)
 {
-	struct aegis_frame_info *info = &frame_table[f];
+	const struct aegis_frame_info *info = &frame_table[f];
 
-	if (info->bindings == END)
-		first_free = info->next_free;
+	if (info->first == END)
+		set_first_free(info->next);
 	else
-		frame_table[info->bindings].next_free = info->next_free;
-	if (info->next_free == END)
-		last_free = info->bindings;
-	else
-		frame_table[info->next_free].bindings = info->bindings;
+		frame_table[info->first].next = info->next;
+	if (info->next != END)
+		frame_table[info->next].first = info->first;
 	machine_info->frames_free--;
 }
 
@@ -91,17 +90,14 @@ frame_t frame_take(struct env *account, frame_t f)
 		frame_clear(f);
 	info->owner = account->id;
 	info->state = FRAME_OWNED;
-	info->bindings = 0;
-	account->frames_held++;
+	info->first = 0;
+	account->held.frames++;
 	return f;
 }
 
-void frame_release(frame_t f)
+void frame_release(frame_t f, struct env *account)
 {
-	struct env *account = env_find(frame_table[f].owner);
-
-	if (account)
-		account->frames_held--;
+	account->held.frames--;
 	frame_table[f].epoch++;
 	push_free(f);
 }
@@ -137,7 +133,7 @@ int64_t call_frame_alloc(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, ui
 		return -E_INVALID;
 	if ((error = copy_from_user(list, frames, n * sizeof(*list))) || (error = copy_to_user(frames, list, n * sizeof(*list))))
 		return error; /* both ways, so that nothing can fail once frames are taken */
-	for (; taken < n && account->frames_held < account->frame_limit; taken++) {
+	for (; taken < n && account->held.frames < account->limits.frames; taken++) {
 		frame_t f = frame_take(account, list[taken]);
 
 		if (f == FRAME_ANY)
@@ -145,16 +141,31 @@ int64_t call_frame_alloc(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, ui
 		list[taken] = f;
 	}
 	if (taken == 0)
-		return account->frames_held < account->frame_limit ? -E_NOFRAME : -E_LIMIT;
+		return account->held.frames < account->limits.frames ? -E_NOFRAME : -E_LIMIT;
+	account_show(account);
 	copy_to_user(frames, list, taken * sizeof(*list));
 	return (int64_t)taken;
+}
+
+/* Gives back what it can from the front of the list. */
+static uint64_t free_list(const frame_t *list, uint64_t n, struct env *account, int64_t *error)
+{
+	for (uint64_t done = 0; done < n; done++) {
+		frame_t f = list[done];
+
+		*error = !frame_owned(f, account) ? -E_DENIED : frame_table[f].bindings ? -E_BUSY : 0;
+		if (*error)
+			return done;
+		frame_release(f, account);
+	}
+	return n;
 }
 
 int64_t call_frame_free(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
 {
 	struct env *account = this_cpu()->current->account;
 	frame_t list[AEGIS_BATCH_MAX];
-	uint64_t done = 0;
+	uint64_t done;
 	int64_t error;
 
 	(void)c, (void)d, (void)e;
@@ -162,14 +173,8 @@ int64_t call_frame_free(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uin
 		return -E_INVALID;
 	if ((error = copy_from_user(list, frames, n * sizeof(*list))))
 		return error;
-	for (; done < n; done++) {
-		frame_t f = list[done];
-
-		if (!frame_owned(f, account))
-			return done ? (int64_t)done : -E_DENIED;
-		if (frame_table[f].bindings)
-			return done ? (int64_t)done : -E_BUSY;
-		frame_release(f);
-	}
-	return (int64_t)done;
+	done = free_list(list, n, account, &error);
+	account_show(account);
+	revoke_given(account, REVOKE_FRAMES, (uint32_t)done);
+	return done ? (int64_t)done : error;
 }

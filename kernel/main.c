@@ -9,6 +9,7 @@
 #include <kernel/log.h>
 #include <kernel/module.h>
 #include <kernel/slice.h>
+#include <kernel/smp.h>
 #include <kernel/x86_64/paging.h>
 
 #define FRAMES_PER_ENVIRONMENT 16 /* an environment needs about so many to be of use: how large its table is */
@@ -17,6 +18,7 @@
 #define GRACE_NS 1000000ul    /* for the end-of-slice upcall */
 
 static struct cpu boot_cpu;
+static struct cpu *boot_cpus[1] = { &boot_cpu };
 struct aegis_info *machine_info;
 extern uintptr_t __stack_chk_guard;
 
@@ -39,15 +41,17 @@ static void info_start(uint64_t boot_tsc)
 /* Everything that the kernel will ever hold for itself is allocated here. */
 static void tables_start(void)
 {
-	uint32_t slots;
+	uint32_t slots = 64;
 
 	frame_start();
-	slots = frame_count / FRAMES_PER_ENVIRONMENT;
-	if (slots > MOST_ENVIRONMENTS)
-		slots = MOST_ENVIRONMENTS;
+	while (slots < MOST_ENVIRONMENTS && slots < frame_count / FRAMES_PER_ENVIRONMENT)
+		slots *= 2;
 	env_start(slots);
-	event_start(slots);
-	slice_start(slots, tsc_hz / 1000 * (QUANTUM_NS / 1000) / 1000, tsc_hz / 1000 * (GRACE_NS / 1000) / 1000);
+	slice_start(cpu_count, slots, tsc_hz / 1000 * (QUANTUM_NS / 1000) / 1000, tsc_hz / 1000 * (GRACE_NS / 1000) / 1000);
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		alarm_start(cpus[i], slots);
+		cpus[i]->vector = slice_vector(i);
+	}
 	frame_expose(machine_info, sizeof(*machine_info));
 	frame_expose(frame_table, frame_count * sizeof(*frame_table));
 	frame_free_rest(FIRST_ENVIRONMENT);
@@ -64,10 +68,11 @@ static void info_finish(void)
 	i->frames = frame_count;
 	i->frames_total = i->frames_free + (uint32_t)((boot_memory.module.end - boot_memory.module.start + FRAME_SIZE - 1) / FRAME_SIZE);
 	i->env_slots = env_slots;
+	i->call_count = CALL_COUNT;
 	i->slice_positions = slice_positions;
-	i->frame_table = (struct aegis_range){ (frame_t)(((uint64_t)frame_table - PHYSICAL_MAP) >> FRAME_SHIFT),
+	i->frame_table = (struct aegis_range){ kernel_frame(frame_table),
 		(uint32_t)((frame_count * sizeof(*frame_table) + FRAME_SIZE - 1) / FRAME_SIZE) };
-	i->env_table = (struct aegis_range){ (frame_t)(((uint64_t)env_infos - PHYSICAL_MAP) >> FRAME_SHIFT),
+	i->env_table = (struct aegis_range){ kernel_frame(env_infos),
 		(uint32_t)((env_slots * sizeof(*env_infos) + FRAME_SIZE - 1) / FRAME_SIZE) };
 	i->keys = cpu_features.pkeys;
 	i->xsave_size = cpu_features.xsave_size;
@@ -87,6 +92,7 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	paging_start();
 	apic_start();
 	clock_start();
+	cpus = boot_cpus;
 	info_start(boot_tsc);
 	device_start();
 	boot_random(key, sizeof(key));
@@ -94,7 +100,7 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	tables_start();
 	info_finish();
 	first = module_start();
-	boot_cpu.current = first;
-	ASSERT(call_slice_alloc(0, 0, first->id, 0, 0) == 0);
+	slice_give(first);
+	kernel_lock_take();
 	dispatch();
 }

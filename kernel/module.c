@@ -9,6 +9,8 @@
 #include <kernel/frame.h>
 #include <kernel/info.h>
 #include <kernel/module.h>
+#include <kernel/slice.h>
+#include <kernel/table.h>
 
 struct elf_header {
 	uint8_t identification[16];
@@ -35,11 +37,24 @@ static frame_t take_frame(struct env *account)
 	return f;
 }
 
+/* A frame and the next one: what a page table is made of. */
+static frame_t take_pair(struct env *account)
+{
+	frame_t f = take_frame(account), next = take_frame(account);
+
+	while (next != f + 1) { /* only where the boot module interrupts the free memory */
+		frame_release(f, account);
+		f = next;
+		next = take_frame(account);
+	}
+	return f;
+}
+
 /* Binds one page, adding the page tables that are missing. */
 static void bind_page(struct env *e, uint64_t va, frame_t f, uint64_t flags)
 {
 	struct aegis_binding page = { va, BIND_ENTRY(f, flags | BIND_READ) };
-	bool stale = false; /* never: e has not run */
+	struct stale stale = { false, false }; /* nothing is: e has not run */
 
 	for (;;) {
 		int64_t error = bind_one(e, e->account, &page, NULL, &stale);
@@ -52,11 +67,12 @@ static void bind_page(struct env *e, uint64_t va, frame_t f, uint64_t flags)
 		for (; level > 0; level--) {
 			struct aegis_binding table = { va & ~((FRAME_SIZE << 9 * level) - 1), 0 };
 
-			table.entry = BIND_ENTRY(take_frame(e->account), BIND_READ | BIND_LEVEL(level));
+			table.entry = BIND_ENTRY(take_pair(e->account), BIND_READ | BIND_LEVEL(level));
 			error = bind_one(e, e->account, &table, NULL, &stale);
 			if (error == 0)
 				break;
-			frame_release((frame_t)(table.entry >> FRAME_SHIFT));
+			frame_release((frame_t)(table.entry >> FRAME_SHIFT), e->account);
+			frame_release((frame_t)(table.entry >> FRAME_SHIFT) + 1, e->account);
 		}
 	}
 }
@@ -126,11 +142,40 @@ static void fill_boot_page(struct aegis_boot *boot, const struct env *e, uint64_
 	memcpy(boot->command_line, boot_memory.command_line, n < sizeof(boot->command_line) ? n : sizeof(boot->command_line) - 1);
 }
 
+/* The first environment holds everything that there is to hold. */
+static struct aegis_limits whole_machine(void)
+{
+	return (struct aegis_limits){ .frames = frame_count, .slices = slice_positions * machine_info->cpus, .environments = env_slots };
+}
+
+static void own_module(struct env *e, uint64_t module, uint64_t size)
+{
+	for (uint64_t at = module; at < module + size; at += FRAME_SIZE) {
+		frame_table[at >> FRAME_SHIFT].state = FRAME_OWNED;
+		frame_table[at >> FRAME_SHIFT].owner = e->id;
+		e->held.frames++;
+	}
+}
+
+static struct env *make_first(void)
+{
+	struct env seed = { .id = FIRST_ENVIRONMENT }; /* owns the first frames until there is an environment to */
+	struct aegis_env_spec spec = { .flags = ENV_NEW_ACCOUNT, .limits = whole_machine() };
+	struct env *e;
+
+	spec.object = take_frame(&seed);
+	spec.root = take_pair(&seed);
+	spec.upcall = take_frame(&seed);
+	frame_clear(spec.upcall);
+	e = env_make(&spec, NULL);
+	ASSERT(e && e->id == FIRST_ENVIRONMENT);
+	e->held.frames = 4;
+	return e;
+}
+
 struct env *module_start(void)
 {
 	uint64_t module = boot_memory.module.start, size = boot_memory.module.end - module;
-	struct env seed = { .id = FIRST_ENVIRONMENT, .frame_limit = UINT64_MAX }; /* owns the first frames until there is an environment to */
-	struct aegis_env_spec spec = { .flags = ENV_NEW_ACCOUNT, .frame_limit = UINT64_MAX };
 	struct env *e;
 	frame_t boot;
 
@@ -138,18 +183,8 @@ struct env *module_start(void)
 		refuse("no boot module: the library operating system is missing (QEMU: -initrd)");
 	if (module & (FRAME_SIZE - 1))
 		refuse("the loader has not put the boot module on a page boundary");
-	spec.object = take_frame(&seed);
-	spec.root = take_frame(&seed);
-	spec.upcall = take_frame(&seed);
-	frame_clear(spec.upcall);
-	e = env_make(&spec, NULL);
-	ASSERT(e && e->id == FIRST_ENVIRONMENT);
-	e->frames_held = 3;
-	for (uint64_t at = module; at < module + size; at += FRAME_SIZE) {
-		frame_table[at >> FRAME_SHIFT].state = FRAME_OWNED;
-		frame_table[at >> FRAME_SHIFT].owner = e->id;
-		e->frames_held++;
-	}
+	e = make_first();
+	own_module(e, module, size);
 	e->rip = bind_image(e, module, size);
 	for (uint64_t at = 0; at < size; at += FRAME_SIZE)
 		bind_page(e, AEGIS_MODULE_VA + at, (frame_t)((module + at) >> FRAME_SHIFT), 0);
@@ -160,5 +195,6 @@ struct env *module_start(void)
 	bind_page(e, AEGIS_START_VA + FRAME_SIZE, e->upcall_frame, BIND_WRITE);
 	bind_page(e, AEGIS_START_VA + 2 * FRAME_SIZE, ((struct aegis_boot *)frame_pointer(boot))->info, 0);
 	e->argument = AEGIS_START_VA;
+	account_show(e);
 	return e;
 }

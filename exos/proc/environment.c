@@ -1,4 +1,4 @@
-/* The environment of a process: three donated frames, the page tables of the private region, the library's stack, and the slot
+/* The environment of a process: four donated frames, the page tables of the private region, the library's stack, and the slot
  * that the whole domain shares.
  *
  * fork.c and exec.c make environments, wait.c takes them apart. Until a program is loaded, this is all that an address space holds. */
@@ -23,14 +23,14 @@ static void put_frames(struct proc *p)
 	}
 	for (uint32_t n = 0; n < ARRAY_LENGTH(p->private_tables); n++) {
 		if (p->private_tables[n] != NO_FRAME)
-			frame_put_bare(p->private_tables[n]);
+			frame_put_pair(p->private_tables[n]);
 		p->private_tables[n] = NO_FRAME;
 	}
-	for (uint32_t n = OBJECT; n <= ROOT; n++) {
-		if (p->env_frames[n] != NO_FRAME)
-			frame_put_bare(p->env_frames[n]);
-		p->env_frames[n] = NO_FRAME;
-	}
+	if (p->env_frames[OBJECT] != NO_FRAME)
+		frame_put_bare(p->env_frames[OBJECT]);
+	if (p->env_frames[ROOT] != NO_FRAME)
+		frame_put_pair(p->env_frames[ROOT]);
+	p->env_frames[OBJECT] = p->env_frames[ROOT] = NO_FRAME;
 	if (p->env_frames[SELF_PAGE] != NO_FRAME)
 		frame_put(p->env_frames[SELF_PAGE]);
 	p->env_frames[SELF_PAGE] = NO_FRAME;
@@ -41,11 +41,11 @@ static bool get_frames(struct proc *p)
 {
 	bool all = true;
 
-	for (uint32_t n = OBJECT; n <= ROOT; n++)
-		all = (p->env_frames[n] = frame_get_bare()) != NO_FRAME && all;
+	all = (p->env_frames[OBJECT] = frame_get_bare()) != NO_FRAME && all;
+	all = (p->env_frames[ROOT] = frame_get_pair()) != NO_FRAME && all;
 	all = (p->env_frames[SELF_PAGE] = frame_get_zeroed()) != NO_FRAME && all;
 	for (uint32_t n = 0; n < ARRAY_LENGTH(p->private_tables); n++)
-		all = (p->private_tables[n] = frame_get_bare()) != NO_FRAME && all;
+		all = (p->private_tables[n] = frame_get_pair()) != NO_FRAME && all;
 	for (uint32_t n = 0; n < ARRAY_LENGTH(p->stack_frames); n++)
 		all = (p->stack_frames[n] = frame_get()) != NO_FRAME && all;
 	return all;
@@ -111,7 +111,7 @@ int environment_start(struct proc *p, const struct regs *regs)
 	int64_t position;
 
 	memcpy(stack_page + FRAME_SIZE - sizeof(*regs), regs, sizeof(*regs));
-	position = aegis_slice_alloc(0, UINT32_MAX, p->env);
+	position = aegis_slice_alloc(0, UINT32_MAX, p->env, NULL);
 	if (position < 0)
 		return -EAGAIN;
 	p->slice_cpu = 0;

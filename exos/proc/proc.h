@@ -40,9 +40,9 @@ struct proc {
 	int exit_status;                  /* as wait reports it: code << 8, or signal (| 0x80 core) */
 	env_id env;
 	uint32_t slice_cpu, slice_position;
-	frame_t env_frames[3];            /* object, root, self page */
+	frame_t env_frames[3];            /* object, root (a pair), self page */
 	frame_t stack_frames[4];          /* LIBRARY_STACK_FRAMES */
-	frame_t private_tables[3];        /* page tables of the private region */
+	frame_t private_tables[3];        /* page tables of the private region (pairs) */
 	struct vm *vm;
 	struct file_table *files;
 	struct inode *cwd, *root;

@@ -112,7 +112,7 @@ static bool slot_use(struct vm *vm, uint64_t address, struct vm_batch *b)
 	if (!slot) {
 		if (!make_room((void **)&vm->slots, vm->slot_count, &vm->slot_room, sizeof(*slot)))
 			return false;
-		table = frame_get_bare();
+		table = frame_get_pair();
 		if (table == NO_FRAME)
 			return false;
 		slot = &vm->slots[vm->slot_count++];
@@ -134,7 +134,7 @@ static void slot_unuse(struct vm *vm, uint64_t address, struct vm_batch *b)
 	batch_add(b, slot->va, BIND_LEVEL(3));
 	*slot = vm->slots[--vm->slot_count];
 	batch_flush(b);
-	frame_put_bare(table);
+	frame_put_pair(table);
 }
 
 /* A table of the hardware's for what `va` and `span` say, unless the environment has its own. */
@@ -143,7 +143,7 @@ static bool table_get(uint64_t va, uint64_t span, frame_t *table)
 	*table = NO_FRAME;
 	if (table_is_private(va, span))
 		return true;
-	*table = frame_get_bare();
+	*table = frame_get_pair();
 	return *table != NO_FRAME;
 }
 
@@ -162,7 +162,7 @@ static struct vm_region *region_make(struct vm *vm, uint64_t address, struct vm_
 		goto no_memory;
 	if (!slot_use(vm, va, b)) {
 		if (region->table)
-			frame_put_bare(region->table);
+			frame_put_pair(region->table);
 		goto no_memory;
 	}
 	region->va = va;
@@ -189,7 +189,7 @@ static void region_drop(struct vm *vm, struct vm_region *region, struct vm_batch
 	if (region->table) {
 		batch_add(b, region->va, BIND_LEVEL(2));
 		batch_flush(b);
-		frame_put_bare(region->table);
+		frame_put_pair(region->table);
 	}
 	slot_unuse(vm, region->va, b);
 	frame_put(address_frame(region->leaves));
@@ -244,7 +244,7 @@ void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b)
 	if (leaf->table) {
 		batch_add(b, leaf->va, BIND_LEVEL(1));
 		batch_flush(b);
-		frame_put_bare(leaf->table);
+		frame_put_pair(leaf->table);
 	}
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
@@ -322,7 +322,7 @@ static void leaf_free(struct vm_leaf *leaf)
 	BIT_FOR_EACH(i, leaf->present)
 		frame_put(entry_frame(leaf->entries[i]));
 	if (leaf->table)
-		frame_put_bare(leaf->table);
+		frame_put_pair(leaf->table);
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
 }
@@ -336,12 +336,12 @@ void tables_release(struct vm *vm, env_id env)
 		BIT_FOR_EACH(i, region->used)
 			leaf_free(region->leaves[i]);
 		if (region->table)
-			frame_put_bare(region->table);
+			frame_put_pair(region->table);
 		frame_put(address_frame(region->leaves));
 		heap_free(region);
 	}
 	for (uint32_t i = 0; i < vm->slot_count; i++)
-		frame_put_bare(vm->slots[i].table);
+		frame_put_pair(vm->slots[i].table);
 	vm->region_count = vm->slot_count = 0;
 	vm->resident = 0;
 }

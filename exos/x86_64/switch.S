@@ -3,8 +3,8 @@
 #include <exos/x86_64/offsets.h>
 
 #define SELF 0x7efffffff000
-#define CALL_YIELD 0x80000009
-#define CALL_SLEEP 0x8000000a
+#define CALL_YIELD (-256-12) /* AEGIS_CALL(CALL_yield) */
+#define CALL_SLEEP (-256-13)
 
 	.text
 
@@ -26,7 +26,7 @@
 	mov $-1, %edx
 	xsave64 SELF_XSAVE(%rcx)
 	mov %r8, %rdx
-	mov $\call, %eax
+	mov $\call, %rax
 	syscall
 	mov %rax, %r8
 	movabs $SELF, %rcx

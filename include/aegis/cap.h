@@ -8,8 +8,8 @@
 
 enum aegis_cap_kind {
 	CAP_FRAMES = 1, /* first, count: frame numbers */
-	CAP_SLICES,     /* first, count: positions; the CPU in the high half of first */
-	CAP_ENV,        /* first: env_id; count 1 */
+	CAP_SLICES,     /* first, count: positions; the CPU in the high half of first. With RIGHT_WRITE: may be allocated anew */
+	CAP_ENV,        /* first: env_id; count 1. With RIGHT_WRITE: may be commanded */
 	CAP_DEVICE,     /* first: enum aegis_device; count 1 */
 };
 

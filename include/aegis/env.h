@@ -10,16 +10,23 @@ struct aegis_entries {
 	uint64_t event;     /* events; see upcall.h */
 	uint64_t foreign;   /* a system call with a number that is not Aegis's; rip and rflags are in the upcall page, rcx and r11 free */
 	uint64_t transfer;  /* synchronous protected control transfer; rax holds the caller's env_id */
+	uint64_t async;     /* asynchronous ones */
 };
 
-enum { ENV_NEW_ACCOUNT = 1 }; /* the environment is charged to an account of its own, limited to frame_limit */
+/* What an account may hold at most. An account that is made gets its limits from those of the account that makes it, which has so much less
+ * to take, until it is destroyed: nobody can give what he may not have himself. */
+struct aegis_limits {
+	uint32_t frames, slices, environments, reserved;
+};
+
+enum { ENV_NEW_ACCOUNT = 1 }; /* the environment is charged to an account of its own, with `limits` */
 
 struct aegis_env_spec {
-	frame_t object; /* three frames donated by the caller's account: kernel object, */
-	frame_t root;   /* root of the page tables, */
+	frame_t object; /* four frames donated by the caller's account: kernel object, */
+	frame_t root;   /* root of the page tables, with the frame after it (bind.h: tables are pairs), */
 	frame_t upcall; /* upcall page (stays bindable by its account) */
 	uint32_t flags;
-	uint64_t frame_limit;
+	struct aegis_limits limits;
 	env_id keeper; /* told by EVENT_PEER when the environment is stopped */
 	uint32_t reserved;
 	struct aegis_entries entries;
@@ -28,9 +35,7 @@ struct aegis_env_spec {
 
 enum aegis_env_state {
 	ENV_FREE,     /* the slot names no environment */
-	ENV_RUNNABLE, /* runs in its slices */
-	ENV_SLEEPING, /* until one of the events it named, or its deadline */
-	ENV_AWAY,     /* has transferred to a callee that has not transferred back */
+	ENV_LIVE,     /* what it is doing its claim word says */
 	ENV_STOPPED,  /* will not run again: only destroying it is left */
 };
 
@@ -40,6 +45,18 @@ struct aegis_env_info {
 	env_id account; /* the environment that its account is named after */
 	env_id keeper;
 	uint32_t state; /* enum aegis_env_state */
-	uint64_t stop_cause; /* of a stopped one: the exception that could not be delivered */
+	uint64_t stop_cause; /* of a stopped one: the exception that could not be delivered, or CAUSE_EXCESS */
 	uint64_t stop_rip;
+	struct aegis_limits held, limits; /* of an account's own environment */
+	uint64_t excess; /* ticks used past the ends of its slices so far, in all */
+	uint32_t object, reserved; /* frame of the kernel object */
+};
+
+/* One entry of the claim table, which runs beside the environment table: who may give the environment a CPU. Taking it is one atomic
+ * exchange for 0, so that of several CPUs that want it one gets it. In the low half the env_id, in the high half one of these; 0 as a whole: it runs, or
+ * waits for a callee, or never will run. */
+enum {
+	CLAIM_IDLE,   /* sleeps, and takes transfers */
+	CLAIM_READY,  /* runs when given the CPU */
+	CLAIM_ASLEEP, /* sleeps, and takes none */
 };

@@ -15,16 +15,36 @@ enum aegis_frame_state {
 	FRAME_UPCALL,   /* upcall page of an environment */
 	FRAME_KERNEL,   /* the kernel's, or a device's: never bindable */
 	FRAME_INFO,     /* exposed: bindable for reading by all */
+	FRAME_LINKS,    /* the second frame of a page table: the kernel's reverse links of its entries */
 };
 
-/* One entry of the frame table. */
+/* One entry of the frame table. A binding is named by the place of its page-table entry: frame of the table * 512 + index. */
 struct aegis_frame_info {
-	env_id owner;      /* the account */
-	uint32_t bindings; /* how many page-table entries name it */
-	uint32_t next_free;
-	uint8_t state;     /* enum aegis_frame_state */
-	uint8_t clean;     /* all zero: needs no clearing */
-	uint16_t epoch;
+	union {
+		struct {
+			env_id owner;  /* the account */
+			uint8_t state; /* enum aegis_frame_state */
+			uint8_t clean; /* all zero: needs no clearing */
+			uint16_t reserved;
+		};
+		uint64_t identity; /* these four, to be compared at once */
+	};
+	union {
+		struct {
+			uint32_t first;    /* of its bindings; of a free frame: the free frame before it in the list */
+			uint32_t bindings; /* how many page-table entries name it */
+		};
+		uint64_t bound; /* these two */
+	};
+	uint32_t next; /* of a free frame: the next in the list; of a table: entries in use, and uses above bit 10 */
+	uint32_t epoch;
+};
+
+/* One position of a CPU's slice vector. */
+struct aegis_slice_info {
+	env_id env;    /* 0: free */
+	uint32_t next; /* the environment's next: CPU << 24 | position, or UINT32_MAX */
+	uint32_t epoch, reserved;
 };
 
 struct aegis_range {
@@ -45,7 +65,10 @@ struct aegis_info {
 	uint32_t frames_total; /* usable memory, including what the kernel keeps */
 	uint32_t env_slots;    /* entries of the environment table */
 	uint32_t slice_positions; /* of each CPU's vector */
-	struct aegis_range frame_table, env_table;
+	struct aegis_range frame_table, env_table, claim_table;
+	struct aegis_range slice_table; /* the vectors, one CPU's after the other's */
+	uint32_t frames_first_free; /* head of the free list, or UINT32_MAX */
+	uint32_t call_count;
 	uint64_t idle_ticks;   /* time in which no environment was runnable */
 	uint64_t switches;     /* environments entered by the dispatcher */
 	uint32_t consoles;     /* serial lines found */

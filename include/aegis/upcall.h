@@ -27,13 +27,46 @@ enum {
 	EVENT_ALARM = 1 << 1,     /* the deadline of a sleep has come */
 	EVENT_CONSOLE = 1 << 2,   /* a console that the environment owns has input, or room for output */
 	EVENT_PEER = 1 << 3,      /* an environment whose keeper this is was stopped */
+	EVENT_REVOKE = 1 << 4,    /* something is asked back: `demands` of the upcall page */
+	EVENT_REPOSSESSED = 1 << 5, /* something was taken by force: `repossessed` of the upcall page */
+	EVENT_RETURNED = 1 << 6,  /* all that this environment asked back has come */
 };
 #define EVENT_NOTIFY_SHIFT 16
 #define EVENT_NOTIFY(n) (1ul << (EVENT_NOTIFY_SHIFT + (n))) /* n in 0..15 */
 #define EVENT_NOTIFY_MASK (0xfffful << EVENT_NOTIFY_SHIFT)
 
-/* Causes: the x86 exception vectors 0..31, or this. */
+/* Causes: the x86 exception vectors 0..31, or these. */
 #define CAUSE_EVENT 256
+#define CAUSE_EXCESS 257 /* why an environment was stopped: it ignored the end of its slice EXCESS_LIMIT times in a row */
+#define EXCESS_LIMIT 64
+
+/* A demand (paper 3.3): give back `count` of a kind before the time-stamp counter reaches `deadline`. What is given back is counted off. */
+enum {
+	REVOKE_FRAMES, /* any frames of the account's */
+	REVOKE_SLICES, /* any slices of the account's */
+	REVOKE_RANGE,  /* what is bound by capability of the frames first.. first + count: to be unbound. The owner then calls frame_break. */
+	REVOKE_KINDS
+};
+struct aegis_demand {
+	uint32_t kind, count;
+	uint64_t deadline, first;
+};
+
+/* A loss (paper 3.4): what was taken by force. */
+struct aegis_loss {
+	uint32_t kind, count; /* REVOKE_ kind; RANGE: a binding of a frame of another account's */
+	uint64_t first;       /* frame number, or CPU << 32 | position */
+};
+/* The repossession vector, a ring at the end of the upcall page of an account's environment: losses are numbered from 0, loss n is in entries[n % REPOSSESSED_ENTRIES].
+ * Who finds that he was overtaken reads the frame table anew: it says what he still has. */
+#define REPOSSESSED_ENTRIES 47
+#define REPOSSESSED_OFFSET 3328
+struct aegis_repossessed {
+	volatile uint64_t count; /* losses so far */
+	uint64_t reserved;
+	struct aegis_loss entries[REPOSSESSED_ENTRIES];
+};
+_Static_assert(REPOSSESSED_OFFSET + sizeof(struct aegis_repossessed) == 4096, "it ends with the page");
 
 struct aegis_frame {
 	uint64_t address; /* fault address (CR2); meaningful for page faults only */
@@ -51,7 +84,8 @@ struct aegis_upcall {
 	volatile uint64_t excess;    /* ticks used past slice ends so far, in all */
 	uint64_t foreign_rip;        /* a foreign system call: where to return to, */
 	uint64_t foreign_rflags;     /* and its flags */
-	uint64_t reserved[16];
+	struct aegis_demand demands[REVOKE_KINDS]; /* what is asked back: the kernel's word, updated as it is given */
+	uint64_t reserved[7];
 	struct aegis_frame frame;    /* ends at byte 256, where the hardware's stack pointer starts */
 };
 

@@ -8,10 +8,11 @@
 #define MSR_TSC_DEADLINE 0x6e0
 #define IOAPIC_ADDRESS 0xfec00000 /* where every PC has its first one */
 
-enum { APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360,
+enum { APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_COMMAND = 0x300, APIC_COMMAND_HIGH = 0x310, APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360,
 	APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3e0 };
 #define TIMER_DEADLINE_MODE (2u << 17)
 #define MASKED (1u << 16)
+#define COMMAND_PENDING (1u << 12)
 
 static volatile uint8_t *local_apic, *io_apic; /* written once at start */
 
@@ -68,6 +69,14 @@ uint32_t apic_count_stop(void)
 
 	apic_write(APIC_INITIAL, 0);
 	return gone;
+}
+
+void apic_send(uint32_t apic_id, uint8_t vector)
+{
+	apic_write(APIC_COMMAND_HIGH, apic_id << 24);
+	apic_write(APIC_COMMAND, vector); /* fixed, edge */
+	while (apic_read(APIC_COMMAND) & COMMAND_PENDING)
+		cpu_relax();
 }
 
 void ioapic_route(uint32_t line, uint8_t vector)

@@ -32,7 +32,8 @@ struct gate {
 };
 static struct gate idt[256]; /* written once at start */
 
-extern const uint64_t exception_vectors[22], interrupt_vectors[3], interrupt_spurious;
+#define INTERRUPTS 5 /* VECTOR_TIMER to VECTOR_LOOK */
+extern const uint64_t exception_vectors[22], interrupt_vectors[INTERRUPTS], interrupt_spurious;
 extern char entry_syscall[];
 
 static void set_gate(uint32_t vector, uint64_t entry, uint8_t stack, uint8_t privilege)
@@ -54,7 +55,7 @@ static void build_idt(void)
 		bool by_instruction = v == 3 || v == 4; /* int3, into */
 		set_gate(v, exception_vectors[v], grave ? 2 : 0, by_instruction ? 3 : 0);
 	}
-	for (uint32_t v = 0; v < 3; v++)
+	for (uint32_t v = 0; v < INTERRUPTS; v++)
 		set_gate(VECTOR_TIMER + v, interrupt_vectors[v], 1, 0);
 	set_gate(VECTOR_SPURIOUS, interrupt_spurious, 1, 0);
 }

@@ -38,8 +38,10 @@ struct tss {
 } __attribute__((packed));
 
 struct env;
+struct vector;
 
 #define KERNEL_STACK_SIZE 8192
+#define MOST_CPUS 255 /* an xAPIC's names */
 
 /* One per CPU, touched only by its CPU. The offsets of the first fields are known to entry.S. */
 struct cpu {
@@ -49,17 +51,26 @@ struct cpu {
 	uint64_t kernel_stack_top;   /* 24 */
 	uint8_t tss_alignment[4];    /* so that tss.rsp[0] is aligned */
 	struct tss tss;              /* 36; rsp[0] at 40 is the end of the current environment's upcall frame */
-	uint32_t number;
+	uint32_t number;             /* 140: entry.S */
+	uint64_t slice_end;          /* 144: ticks; entry.S */
 	uint32_t position;           /* in its slice vector, of the slice that runs */
-	uint64_t slice_end;          /* ticks */
-	bool over;                   /* the slice has ended and its environment been told; it has until slice_end + grace */
+	uint32_t apic_id;
+	struct vector *vector;       /* slice.c */
+	bool over;                   /* the slice has ended and `told` been told; it has until slice_end + grace */
+	bool look_again;             /* idle, but a slice of it may become free to run without notice */
+	struct env *told;
 	uint64_t timer_at;           /* when the timer is set to go off, ticks; 0: not */
 	uint64_t idle_since;
+	struct env **alarms;         /* alarm.c: a heap; owner: the kernel lock */
+	uint32_t alarm_count;
+	uint32_t asked, forgot;      /* smp.c: how often other CPUs have asked this one to forget translations, and which time it has */
 	uint64_t gdt[8];
 	uint8_t stack[KERNEL_STACK_SIZE] __attribute__((aligned(16)));
 	uint8_t fault_stack[KERNEL_STACK_SIZE] __attribute__((aligned(16))); /* double fault, NMI, machine check */
 };
-_Static_assert(__builtin_offsetof(struct cpu, tss) + 4 == 40, "entry.S");
+_Static_assert(__builtin_offsetof(struct cpu, tss) + 4 == 40 && __builtin_offsetof(struct cpu, number) == 140 &&
+		       __builtin_offsetof(struct cpu, slice_end) == 144,
+	"entry.S");
 
 static inline struct cpu *this_cpu(void)
 {
@@ -175,9 +186,10 @@ uint64_t cpu_random(void);
 void apic_start(void);
 void apic_timer_set(uint64_t at);                 /* one interrupt when the time-stamp counter reaches `at` */
 void apic_end_of_interrupt(void);
+void apic_send(uint32_t apic_id, uint8_t vector); /* an interrupt for another CPU */
 void ioapic_route(uint32_t line, uint8_t vector); /* ISA interrupt `line` to this CPU */
 void clock_start(void);                           /* measures tsc_hz and the timer, reads the calendar */
 extern uint64_t tsc_hz, boot_seconds;
 extern uint64_t apic_ticks_per_tsc_q32;           /* timer ticks in a TSC tick, 32.32 */
 
-enum { VECTOR_TIMER = 32, VECTOR_CONSOLE0 = 33, VECTOR_CONSOLE1 = 34, VECTOR_SPURIOUS = 255 };
+enum { VECTOR_TIMER = 32, VECTOR_CONSOLE0 = 33, VECTOR_CONSOLE1 = 34, VECTOR_FORGET = 35, VECTOR_LOOK = 36, VECTOR_SPURIOUS = 255 };

@@ -8,50 +8,57 @@
 #define CPU_SCRATCH %gs:16
 #define CPU_STACK %gs:24
 #define CPU_UPCALL_END %gs:40
+#define CPU_NUMBER %gs:140
+#define CPU_SLICE_END %gs:144
 
 /* struct env (env.h asserts these) */
 #define ENV_ENTRY_EXCEPTION 8
 #define ENV_ENTRY_FOREIGN 24
 #define ENV_ENTRY_TRANSFER 32
-#define ENV_ROOT 40
-#define ENV_RIP 48
-#define ENV_RSP 56
+#define ENV_ENTRY_ASYNC 40
+#define ENV_ROOT 48
+#define ENV_RIP 56
+#define ENV_RSP 64
+#define ENV_RESULT 72
 #define ENV_ID 80
-#define ENV_STATE 84
+#define ENV_RESUME 84
 #define ENV_PEER 88
-#define ENV_INFO 96
-#define ENV_WANTED 104
-#define INFO_STATE 12 /* struct aegis_env_info */
-#define ENV_SLOT_MASK 0xfffff
-#define STATE_RUNNABLE 1
-#define STATE_SLEEPING 2
-#define STATE_AWAY 3
+#define ENV_CALLER 96
+#define ENV_CLAIM 104
+#define CLAIM_READY_BIT 32 /* CLAIM_READY, in a claim word; CLAIM_IDLE is 0 there */
+#define RESUME_CALL 0
 
 /* struct aegis_upcall, from its byte 256 */
+#define UPCALL_CPU (4 - 256)
+#define UPCALL_PENDING (8 - 256)
+#define UPCALL_SLICE_END (16 - 256)
 #define UPCALL_FOREIGN_RIP (32 - 256)
 #define UPCALL_FOREIGN_RFLAGS (40 - 256)
 
 #define FLAGS_USER 0x202
-#define CALL_COUNT 20
+#define CALL_LAST -256
+#define CALL_COUNT 27
+#define CALL_YIELD 12
+#define E_NOENV 7
+#define E_STATE 11
+/* With rax as the user gave it, a call's place in a table of quadwords. */
+#define TABLE(table) table - 8 * (CALL_LAST - CALL_COUNT + 1)(,%rax,8)
 
 	.text
 
 /* ---- System calls -----------------------------------------------------------------------------------------------------
  * in:  rax number; rcx user rip; r11 user flags; all others the user's, rsp too. Interrupts off (SFMASK).
- * A number without bit 31, or beyond the table, is foreign: back to user mode at the environment's foreign entry, rip and flags left in the upcall
- * page, every register but rcx untouched. 13 instructions with the syscall itself. */
+ * A number below the last call's is foreign: back to user mode at the environment's foreign entry, rip and flags left in the upcall
+ * page, every register but rcx untouched. 12 instructions with the syscall itself. */
 	.align 16
-	.globl entry_syscall
+	.globl entry_syscall, entry_foreign
 entry_syscall:
-	test %eax, %eax
-	jns 1f
-	btr $31, %eax
-	cmp $CALL_COUNT, %eax
-	jae 2f
-	jmp *call_entries(,%rax,8)
+	cmp $CALL_LAST - CALL_COUNT + 1, %rax
+	jb entry_foreign
+	jmp *TABLE(call_entries)
 
-2:	bts $31, %eax /* none of ours either */
-1:	swapgs
+entry_foreign:
+	swapgs
 	mov %rsp, CPU_SCRATCH
 	mov CPU_UPCALL_END, %rsp
 	mov %rcx, UPCALL_FOREIGN_RIP(%rsp)
@@ -69,7 +76,7 @@ entry_call_null:
 	sysretq
 
 /* A call written in C. Stack for C, from the top: user rsp, rip, flags (struct call_return). Callee-saved registers are the user's
- * all along; the others come back as zero, so that nothing of the kernel's shows. */
+ * all along; the others come back as zero, so that nothing of the kernel's shows. The kernel lock is taken, and given by who leaves. */
 	.globl entry_call_full
 entry_call_full:
 	swapgs
@@ -79,8 +86,14 @@ entry_call_full:
 	push %rcx
 	push %r11
 	push $0 /* alignment */
+	mov $1, %ecx
+	xchg %ecx, kernel_lock(%rip)
+	test %ecx, %ecx
+	jnz entry_wait
+entry_locked:
 	mov %r10, %rcx
-	call *call_handlers(,%rax,8)
+	call *TABLE(call_handlers)
+	movl $0, kernel_lock(%rip)
 	add $8, %rsp
 	xor %edi, %edi
 	xor %esi, %esi
@@ -94,83 +107,112 @@ entry_call_full:
 	swapgs
 	sysretq
 
-/* ---- Protected control transfer (paper 5.5) ----------------------------------------------------------------------------
- * in:  edi callee; out, at the callee's transfer entry: eax caller, every other register but rcx and r11 as the caller left it, so that
- * they carry the message. The callee must sleep and have a transfer entry; where it sleeps is not disturbed. No stack is used: rsp holds
- * the caller's struct env. The running slice goes on; the caller's other slices follow it through `peer` (slice.c). */
-	.macro find_env id, fail
-	mov \id, %eax
-	and $ENV_SLOT_MASK, %eax
-	cmp env_slots(%rip), %eax
-	jae \fail
-	mov env_table(%rip), %rcx
-	mov (%rcx,%rax,8), %rcx
-	test %rcx, %rcx
-	jz \fail
-	cmp \id, ENV_ID(%rcx)
+entry_wait:
+	.irp register, rax, rdi, rsi, rdx, r8, r10
+	push %\register
+	.endr
+	call kernel_lock_take
+	.irp register, r10, r8, rdx, rsi, rdi, rax
+	pop %\register
+	.endr
+	jmp entry_locked
+
+/* ---- Protected control transfer (paper 5.5) and directed yield -----------------------------------------------------------
+ * No stack, no lock: what is to run is claimed by one atomic exchange of its claim word (include/aegis/env.h), by which it is found, its name
+ * checked, and its state. Until the CPU is off the page tables of who left, nobody else can have him. */
+
+/* Claims the environment named edi if its word is eax (with the rest of rax): its slot is in rcx then. r11 is lost, rax too on failure. */
+	.macro claim fail
+	mov %edi, %ecx
+	and env_slot_mask(%rip), %ecx
+	xor %r11d, %r11d
+	lock cmpxchg %r11, env_claims(,%rcx,8)
 	jne \fail
 	.endm
-	.macro set_state env, state
-	movl $\state, ENV_STATE(\env)
-	mov ENV_INFO(\env), %rax
-	movl $\state, INFO_STATE(%rax)
-	.endm
-	/* rcx becomes the CPU's current environment. */
+/* The CPU goes to the environment at rcx; r11 is lost. */
 	.macro switch_to_rcx
-	mov ENV_ROOT(%rcx), %rax
-	mov %rax, %cr3
 	mov %rcx, CPU_CURRENT
-	mov (%rcx), %rax
-	mov %rax, CPU_UPCALL_END
+	mov ENV_ROOT(%rcx), %r11
+	mov %r11, %cr3
+	mov (%rcx), %r11
+	mov %r11, CPU_UPCALL_END
+	.endm
+/* The environment at rax becomes ready to run again, with the result 0; rax and r11 are lost. */
+	.macro publish_rax
+	movq $0, ENV_RESULT(%rax)
+	movl $RESUME_CALL, ENV_RESUME(%rax)
+	mov ENV_ID(%rax), %r11d
+	bts $CLAIM_READY_BIT, %r11
+	mov ENV_CLAIM(%rax), %rax
+	mov %r11, (%rax)
 	.endm
 
+/* in:  edi callee; out, at the callee's transfer entry: eax caller, every other register but rcx and r11 as the caller left it, so that
+ * they carry the message. The callee sleeps, and where it sleeps is not disturbed. The running slice goes on; the caller's other slices
+ * follow it through `peer` (dispatch.c). */
 	.align 16
 	.globl entry_call_transfer
 entry_call_transfer:
 	swapgs
-	mov %rsp, CPU_SCRATCH
-	mov CPU_CURRENT, %rsp
-	mov %rcx, ENV_RIP(%rsp)
-	find_env %edi, transfer_no_env
-	cmpl $STATE_SLEEPING, ENV_STATE(%rcx)
-	jne transfer_bad_state
-	cmpq $0, ENV_ENTRY_TRANSFER(%rcx)
-	je transfer_bad_state
-	mov CPU_SCRATCH, %rax
-	mov %rax, ENV_RSP(%rsp)
-	mov %edi, ENV_PEER(%rsp)
-	set_state %rsp, STATE_AWAY
-	set_state %rcx, STATE_RUNNABLE
+	mov CPU_CURRENT, %rax
+	mov %rcx, ENV_RIP(%rax)
+	mov %rsp, ENV_RSP(%rax)
+	mov %edi, %eax
+	claim transfer_refused
+	mov CPU_CURRENT, %rax
+	mov env_table(,%rcx,8), %rcx
+	mov %edi, ENV_PEER(%rax)
 	switch_to_rcx
-	mov ENV_ID(%rsp), %eax
+	mov %rax, ENV_CALLER(%rcx) /* from here on others can have the caller */
+	mov ENV_ID(%rax), %eax     /* its frame is there until every CPU has been out of the kernel: smp_quiesce */
 	mov ENV_ENTRY_TRANSFER(%rcx), %rcx
-	mov CPU_SCRATCH, %rsp
 	mov $FLAGS_USER, %r11d
 	swapgs
 	sysretq
 
-/* in:  edi caller, which must be waiting for the current environment; goes on after its transfer with eax 0. The callee sleeps where
- * it did before, unless an event that it wanted has come meanwhile. */
+/* The same, but nobody waits: the caller is ready to run again. */
+	.align 16
+	.globl entry_call_transfer_async
+entry_call_transfer_async:
+	swapgs
+	mov CPU_CURRENT, %rax
+	mov %rcx, ENV_RIP(%rax)
+	mov %rsp, ENV_RSP(%rax)
+	mov %edi, %eax
+	claim transfer_refused
+	mov CPU_CURRENT, %rax
+	mov env_table(,%rcx,8), %rcx
+	switch_to_rcx
+	mov %rsp, CPU_SCRATCH
+	mov ENV_ID(%rax), %esp
+	publish_rax
+	mov %esp, %eax
+	mov CPU_SCRATCH, %rsp
+	mov ENV_ENTRY_ASYNC(%rcx), %rcx
+	mov $FLAGS_USER, %r11d
+	swapgs
+	sysretq
+
+/* The caller that is being served goes on after its transfer with eax 0, every other register but rcx, r11 and rsp as the callee left it. The callee
+ * sleeps where it did before; if events have come meanwhile, C looks whether it wants them. */
 	.align 16
 	.globl entry_call_transfer_back
 entry_call_transfer_back:
 	swapgs
-	mov %rsp, CPU_SCRATCH
-	mov %rcx, %r11 /* for a refusal */
-	mov CPU_CURRENT, %rsp
-	find_env %edi, transfer_back_no_env
-	cmpl $STATE_AWAY, ENV_STATE(%rcx)
-	jne transfer_back_bad_state
-	mov ENV_ID(%rsp), %eax
-	cmp %eax, ENV_PEER(%rcx)
-	jne transfer_back_bad_state
-	set_state %rcx, STATE_RUNNABLE
-	mov CPU_UPCALL_END, %rax
-	mov 8-256(%rax), %rax /* upcall.pending */
-	test %rax, ENV_WANTED(%rsp)
-	jnz 1f
-	set_state %rsp, STATE_SLEEPING
-1:	switch_to_rcx
+	mov CPU_CURRENT, %rax
+	xor %r11d, %r11d
+	xchg %r11, ENV_CALLER(%rax)
+	test %r11, %r11
+	jz transfer_back_refused
+	mov %r11, %rcx
+	switch_to_rcx
+	mov ENV_ID(%rax), %r11d
+	mov ENV_CLAIM(%rax), %rsp
+	xchg %r11, (%rsp) /* idle: from here on others can have it; and what they wrote to its upcall page before is seen below */
+	mov (%rax), %rsp
+	cmpq $0, UPCALL_PENDING(%rsp)
+	jne transfer_back_look
+transfer_back_looked:
 	xor %eax, %eax
 	mov ENV_RSP(%rcx), %rsp
 	mov ENV_RIP(%rcx), %rcx
@@ -178,22 +220,84 @@ entry_call_transfer_back:
 	swapgs
 	sysretq
 
-transfer_no_env:
-	mov ENV_RIP(%rsp), %rcx
-	mov $-7, %rax /* E_NOENV */
-	jmp 1f
-transfer_bad_state:
-	mov ENV_RIP(%rsp), %rcx
-	mov $-11, %rax /* E_STATE */
-	jmp 1f
-transfer_back_no_env:
-	mov %r11, %rcx
-	mov $-7, %rax
-	jmp 1f
-transfer_back_bad_state:
-	mov %r11, %rcx
-	mov $-11, %rax
-1:	mov CPU_SCRATCH, %rsp
+/* rax: the callee, perhaps another's by now; rcx: the current environment, whose message registers are kept. */
+transfer_back_look:
+	mov CPU_STACK, %rsp
+	.irp register, rcx, rdi, rsi, rdx, r8, r9, r10, rax
+	push %\register
+	.endr
+	mov %rax, %rdi
+	mov ENV_ID(%rax), %esi
+	cld
+	call transfer_look
+	.irp register, rax, r10, r9, r8, rdx, rsi, rdi, rcx
+	pop %\register
+	.endr
+	jmp transfer_back_looked
+
+/* The rest of the slice goes to edi, if that gave the CPU away by a call itself; otherwise, and for 0, C decides. The registers stay as they
+ * are but for rax, rcx, r11, and rsp, which is the other's. */
+	.align 16
+	.globl entry_call_yield
+entry_call_yield:
+	test %edi, %edi
+	jz entry_call_full
+	swapgs
+	mov CPU_CURRENT, %rax
+	mov %rcx, ENV_RIP(%rax)
+	mov %rsp, ENV_RSP(%rax)
+	mov %edi, %eax
+	bts $CLAIM_READY_BIT, %rax
+	claim yield_in_c
+	mov env_table(,%rcx,8), %rcx
+	cmpl $RESUME_CALL, ENV_RESUME(%rcx)
+	jne yield_unclaim
+	mov CPU_CURRENT, %rax
+	switch_to_rcx
+	mov (%rcx), %rsp
+	mov CPU_SLICE_END, %r11
+	mov %r11, UPCALL_SLICE_END(%rsp)
+	mov CPU_NUMBER, %r11d
+	mov %r11d, UPCALL_CPU(%rsp)
+	publish_rax
+	mov ENV_RESULT(%rcx), %rax
+	mov ENV_RSP(%rcx), %rsp
+	mov ENV_RIP(%rcx), %rcx
+	mov $FLAGS_USER, %r11d
+	swapgs
+	sysretq
+
+yield_unclaim: /* rcx: claimed */
+	mov ENV_ID(%rcx), %r11d
+	bts $CLAIM_READY_BIT, %r11
+	mov ENV_CLAIM(%rcx), %rax
+	mov %r11, (%rax)
+yield_in_c:
+	mov CPU_CURRENT, %rax
+	mov ENV_RIP(%rax), %rcx
+	mov $FLAGS_USER, %r11d
+	mov $CALL_LAST - CALL_YIELD, %rax
+	swapgs
+	jmp entry_call_full
+
+/* Not claimed: is there no such environment, or is it not asleep? */
+transfer_refused:
+	mov env_table(,%rcx,8), %rcx
+	test %rcx, %rcx
+	jz 1f
+	cmp %edi, ENV_ID(%rcx)
+	jne 1f
+	mov $-E_STATE, %rax
+	jmp 2f
+1:	mov $-E_NOENV, %rax
+2:	mov CPU_CURRENT, %rcx
+	mov ENV_RIP(%rcx), %rcx
+	mov $FLAGS_USER, %r11d
+	swapgs
+	sysretq
+
+transfer_back_refused: /* rcx: the user's rip still */
+	mov $-E_STATE, %rax
 	mov $FLAGS_USER, %r11d
 	swapgs
 	sysretq
@@ -260,7 +364,8 @@ exception_undeliverable:
 	cld
 	call exception_stop
 
-/* The same frame on the kernel stack: a fault of a guarded copy goes on at its fixup, anything else is a bug. */
+/* The same frame on the kernel stack: a fault of a guarded copy goes on at its fixup, one of a single guarded load (user.h) where the table of those
+ * says, anything else is a bug. */
 exception_in_kernel:
 	lea exception_guarded_start(%rip), %rcx
 	cmp %rcx, 32(%rsp)
@@ -269,12 +374,23 @@ exception_in_kernel:
 	cmp %rcx, 32(%rsp)
 	jae 1f
 	lea exception_guarded_fixup(%rip), %rcx
-	mov %rcx, 32(%rsp)
+	jmp 4f
+1:	lea kernel_fixups(%rip), %r11
+2:	lea kernel_fixups_end(%rip), %rcx
+	cmp %rcx, %r11
+	jae 5f
+	mov (%r11), %rcx
+	cmp %rcx, 32(%rsp)
+	je 3f
+	add $16, %r11
+	jmp 2b
+3:	mov 8(%r11), %rcx
+4:	mov %rcx, 32(%rsp)
 	pop %r11
 	pop %rcx
 	add $16, %rsp
 	iretq
-1:	pop %r11
+5:	pop %r11
 	pop %rcx
 	sub $120, %rsp /* the rest of struct trap */
 	call store_registers
@@ -331,6 +447,8 @@ interrupt_\vector:
 	interrupt 32
 	interrupt 33
 	interrupt 34
+	interrupt 35
+	interrupt 36
 	interrupt 255
 
 interrupt_common:
@@ -342,12 +460,14 @@ interrupt_common:
 	swapgs
 1:	mov %rsp, %rdi
 	call interrupt
-	mov %rsp, %rdi
+	jmp restore_trap
 
-/* rdi: struct trap. Restores everything and goes to user mode. */
+/* void resume_trap(const struct trap *): restores everything and goes to user mode. Gives the kernel lock. */
 	.globl resume_trap
 resume_trap:
 	mov %rdi, %rsp
+	movl $0, kernel_lock(%rip)
+restore_trap:
 	pop %r15
 	pop %r14
 	pop %r13
@@ -368,9 +488,10 @@ resume_trap:
 	iretq
 
 /* void resume_call(uint64_t rax, uint64_t rip, uint64_t rsp, uint64_t rdi): into an environment that gave the CPU away by a call. Every other register is cleared: the
- * last user's are none of its business. */
+ * last user's are none of its business. Gives the kernel lock. */
 	.globl resume_call
 resume_call:
+	movl $0, kernel_lock(%rip)
 	mov %rdi, %rax
 	mov %rcx, %rdi
 	mov %rsi, %rcx
@@ -453,7 +574,7 @@ exception_vectors:
 	.quad exception_16, exception_17, exception_18, exception_19, exception_20, exception_21
 	.globl interrupt_vectors
 interrupt_vectors:
-	.quad interrupt_32, interrupt_33, interrupt_34
+	.quad interrupt_32, interrupt_33, interrupt_34, interrupt_35, interrupt_36
 	.globl interrupt_spurious
 interrupt_spurious:
 	.quad interrupt_255

@@ -77,6 +77,22 @@ void paging_root_fill(uint64_t *root)
 
 void paging_root_empty(uint64_t *root) { root[PHYSICAL_SLOT] = root[KERNEL_SLOT] = 0; }
 
+void kernel_window(void *window, const void *table, size_t bytes)
+{
+	uint64_t va = (uint64_t)window, from = (uint64_t)table - PHYSICAL_MAP;
+	uint64_t *pages = NULL;
+
+	for (size_t at = 0; at < bytes; at += FRAME_SIZE, va += FRAME_SIZE) {
+		if (va % LARGE_PAGE == 0) {
+			pages = boot_allocate(FRAME_SIZE);
+			image_directory[va / LARGE_PAGE % 512] = ((uint64_t)pages - PHYSICAL_MAP) | ENTRY_PRESENT | ENTRY_WRITE;
+		}
+		pages[va / FRAME_SIZE % 512] = (from + at) | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE;
+	}
+}
+
+uint64_t kernel_root(void) { return kernel_physical(boot_root); }
+
 void *device_window(uint32_t slot, uint64_t address)
 {
 	device_pages[slot] = address | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE | ENTRY_UNCACHED;

@@ -29,5 +29,9 @@ _Static_assert(BIND_WRITE == ENTRY_WRITE, "entry_make");
 void paging_start(void);              /* the kernel's half in its final form; the identity map goes */
 void paging_root_fill(uint64_t *root);  /* the kernel's half into a root that is zero */
 void paging_root_empty(uint64_t *root); /* and out of it again */
+/* Maps a table (in the physical map, page aligned) also at `window`, which the linker script names. At start only. */
+void kernel_window(void *window, const void *table, size_t bytes);
+uint64_t kernel_root(void);             /* an address space without a user half */
 void *device_window(uint32_t slot, uint64_t address); /* a device's page, uncached */
 #define ROOT_USER_ENTRIES 256
+#define LEAF_SPAN (FRAME_SIZE << 9) /* what a level-1 table spans */

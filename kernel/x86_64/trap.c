@@ -4,10 +4,12 @@
 #include <kernel/info.h>
 #include <kernel/log.h>
 #include <kernel/slice.h>
+#include <kernel/smp.h>
 #include <kernel/x86_64/entry.h>
 
 void interrupt(struct trap *t);
 _Noreturn void exception_stop(const uint64_t *frame);
+void transfer_look(struct env *callee, env_id id);
 
 /* The current environment is interrupted in t where it cannot be told: its whole state is saved here, and it goes on exactly there. */
 static void save_whole(struct env *e, const struct trap *t)
@@ -20,8 +22,17 @@ static void save_whole(struct env *e, const struct trap *t)
 	e->resume = RESUME_TRAP;
 }
 
+/* Told, it did not yield in its grace time: it pays for that, and not for ever. */
+static void charge_excess(struct env *e, uint64_t excess)
+{
+	e->excess_owed += excess;
+	e->info->excess += excess;
+	env_upcall(e)->excess = e->info->excess;
+	e->ignored++;
+}
+
 /* The slice of the interrupted environment is over. It is told, and has the grace time to save what it wants and yield; past
- * that, or when it cannot be told, the kernel switches by force and counts the excess. */
+ * that, or when it cannot be told, the kernel switches by force. Whoever got the CPU during the grace time was not told, and pays nothing. */
 static void slice_over(struct cpu *cpu, struct trap *t, uint64_t now)
 {
 	struct env *e = cpu->current;
@@ -34,12 +45,18 @@ static void slice_over(struct cpu *cpu, struct trap *t, uint64_t now)
 	}
 	if (!cpu->over && e->entries.event && !env_upcall(e)->disabled) {
 		cpu->over = true;
+		cpu->told = e;
 		event_raise(e, EVENT_SLICE_END);
 		return;
 	}
-	e->excess += now - cpu->slice_end;
-	env_upcall(e)->excess = e->excess;
-	save_whole(e, t);
+	if (cpu->over && cpu->told == e)
+		charge_excess(e, now - cpu->slice_end);
+	if (e->ignored >= EXCESS_LIMIT) {
+		env_stop(e, CAUSE_EXCESS, t->rip);
+	} else {
+		save_whole(e, t);
+		claim_give(e, CLAIM_READY);
+	}
 	dispatch();
 }
 
@@ -48,7 +65,7 @@ static void timer_interrupt(struct cpu *cpu, struct trap *t)
 	uint64_t now = read_tsc();
 
 	cpu->timer_at = 0;
-	alarm_expire(now);
+	alarm_expire(cpu, now);
 	if (cpu->current && now >= cpu->slice_end + (cpu->over ? slice_grace : 0))
 		slice_over(cpu, t, now);
 	slice_set_timer(cpu);
@@ -59,6 +76,12 @@ void interrupt(struct trap *t)
 	struct cpu *cpu = this_cpu();
 
 	apic_end_of_interrupt();
+	if (t->vector == VECTOR_FORGET && cpu->current) {
+		smp_asked(cpu);
+		return;
+	}
+	kernel_lock_take();
+	smp_asked(cpu);
 	if (!cpu->current)
 		machine_info->idle_ticks += read_tsc() - cpu->idle_since;
 	if (t->vector == VECTOR_TIMER)
@@ -69,7 +92,12 @@ void interrupt(struct trap *t)
 		device_interrupt(DEVICE_CONSOLE1);
 	if (!cpu->current)
 		dispatch();
+	if (cpu->current->stopping) { /* another CPU is destroying it, and waits until nobody has it */
+		env_let_go(cpu->current);
+		dispatch();
+	}
 	event_deliver(cpu->current, t);
+	kernel_unlock();
 }
 
 /* An exception while an upcall was under way. frame: r11, rcx, vector, error, rip..., in the environment's own page: for the record only. */
@@ -77,12 +105,23 @@ void exception_stop(const uint64_t *frame)
 {
 	struct env *e = this_cpu()->current;
 
+	kernel_lock_take();
 	env_stop(e, frame[2], frame[4]);
 	dispatch();
 }
 
+/* From entry.S, after a transfer back whose callee has events pending. It may be gone by now: then its name says so. */
+void transfer_look(struct env *callee, env_id id)
+{
+	kernel_lock_take();
+	if (env_find(id) == callee)
+		event_look(callee);
+	kernel_unlock();
+}
+
 void cpu_idle(void)
 {
+	kernel_unlock();
 	for (;;)
 		cpu_wait();
 }

@@ -69,7 +69,7 @@ static int64_t one(uint32_t call)
 		a[0] |= 2; /* not where the results are printed */
 	if (call == CALL_yield)
 		return yield((env_id)a[0]);
-	if (call == CALL_transfer || call == CALL_transfer_back)
+	if (call == CALL_transfer || call == CALL_transfer_async || call == CALL_transfer_back)
 		return switch_call(call, a[0], 0, 0);
 	return aegis_call(call, a[0], a[1], a[2], a[3], a[4]);
 }
@@ -80,7 +80,7 @@ void test_main(void)
 
 	print("# seed %u\n", TEST_SEED);
 	child_make(&victim, compute, NULL, SAME_ACCOUNT);
-	aegis_slice_alloc(0, UINT32_MAX, victim.env);
+	aegis_slice_alloc(0, UINT32_MAX, victim.env, NULL);
 	for (uint32_t i = 0; i < CALLS; i++) {
 		uint32_t call = (uint32_t)random_next(&state) % CALL_COUNT;
 		int64_t result;

@@ -37,8 +37,8 @@ static void share(void (*other)(void *), const char *fair, const char *whole)
 	progress[0] = progress[1] = damage = 0;
 	child_make(&worker, compute, (void *)&progress[0], 0);
 	child_make(&rival, other, (void *)&progress[1], 0);
-	aegis_slice_alloc(0, UINT32_MAX, worker.env);
-	aegis_slice_alloc(0, UINT32_MAX, rival.env);
+	aegis_slice_alloc(0, UINT32_MAX, worker.env, NULL);
+	aegis_slice_alloc(0, UINT32_MAX, rival.env, NULL);
 	sleep_until(0, ticks() + info->quantum * 40);
 	sum = progress[0] + progress[1];
 	ok(progress[0] > sum / 100 * 40, fair); /* half is its share; the grace time at a slice's end is the other's gain */
@@ -50,15 +50,15 @@ static void share(void (*other)(void *), const char *fair, const char *whole)
 
 static void slices(void)
 {
-	int64_t position = aegis_slice_alloc(0, UINT32_MAX, boot->env);
+	int64_t position = aegis_slice_alloc(0, UINT32_MAX, boot->env, NULL);
 
 	ok(position > 0, "an_environment_can_have_several_slices");
-	is(aegis_slice_alloc(0, (uint32_t)position, boot->env), -E_BUSY, "a_position_is_given_once");
+	is(aegis_slice_alloc(0, (uint32_t)position, boot->env, NULL), -E_BUSY, "a_position_is_given_once");
 	is(aegis_slice_free(0, (uint32_t)position), 0, "and_given_back");
 	is(aegis_slice_free(0, (uint32_t)position), -E_INVALID, "once");
-	is(aegis_slice_alloc(1, 0, boot->env), -E_INVALID, "of_a_cpu_that_is_there");
-	is(aegis_slice_alloc(0, info->slice_positions, boot->env), -E_INVALID, "within_its_vector");
-	is(aegis_slice_alloc(0, UINT32_MAX, 0x7ff00001), -E_NOENV, "to_an_environment_that_is_there");
+	is(aegis_slice_alloc(1, 0, boot->env, NULL), -E_INVALID, "of_a_cpu_that_is_there");
+	is(aegis_slice_alloc(0, info->slice_positions, boot->env, NULL), -E_INVALID, "within_its_vector");
+	is(aegis_slice_alloc(0, UINT32_MAX, 0x7ff00001, NULL), -E_NOENV, "to_an_environment_that_is_there");
 	share(compute, "two_that_compute_share_the_cpu", "and_keep_their_registers");
 	share(compute_deaf, "one_that_does_not_yield_is_preempted_by_force", "and_loses_no_register_by_it");
 }
@@ -83,7 +83,7 @@ static void events(void)
 	LOCAL->upcall.pending = 0;
 	progress[0] = 0;
 	child_make(&worker, sleep_then_count, (void *)&progress[0], 0);
-	aegis_slice_alloc(0, UINT32_MAX, worker.env);
+	aegis_slice_alloc(0, UINT32_MAX, worker.env, NULL);
 	for (int i = 0; i < 100; i++) {
 		yield(0);
 		aegis_notify(worker.env, EVENT_NOTIFY(0));
@@ -115,8 +115,8 @@ static void transfers(void)
 	is(transfer_message(server.env, &message, &extra), 0, "a_transfer_comes_back");
 	is((int64_t)extra, 42, "registers_carry_the_message");
 	is((int64_t)message, 21, "and_the_reply");
-	is(switch_call(CALL_transfer_back, server.env, 0, 0), -E_STATE, "nobody_transfers_back_who_was_not_transferred_to");
-	is(switch_call(CALL_transfer_back, 0x7ff00001, 0, 0), -E_NOENV, "or_to_nobody");
+	is(switch_call(CALL_transfer_back, 0, 0, 0), -E_STATE, "nobody_transfers_back_who_was_not_transferred_to");
+	is(transfer_message(0x7ff00001, &message, &extra), -E_NOENV, "or_to_nobody");
 	is(transfer_message(boot->env, &message, &extra), -E_STATE, "or_to_oneself");
 	child_end(&server);
 	is(transfer_message(server.env, &message, &extra), -E_NOENV, "the_dead_are_not_transferred_to");

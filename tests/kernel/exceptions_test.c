@@ -56,11 +56,10 @@ static void second_fault(void)
 	yield(env);
 	sleep_until(EVENT_PEER, ticks() + info->tsc_hz);
 	is((int64_t)((LOCAL->events | LOCAL->upcall.pending) & EVENT_PEER), EVENT_PEER, "the_keeper_of_an_environment_that_cannot_be_told_is_told");
-	bind(0, PAGE, BIND_ENTRY(info->env_table.first + env_slot(env) * sizeof(entry) / FRAME_SIZE, BIND_READ));
-	entry = *(const volatile struct aegis_env_info *)(PAGE + env_slot(env) * sizeof(entry) % FRAME_SIZE);
+	entry = env_in_table(env);
 	is(entry.state, ENV_STOPPED, "the_environment_is_stopped");
 	is((int64_t)entry.stop_cause, 6, "for_the_cause_that_it_was");
-	is(yield(env), -E_STATE, "and_does_not_run_again");
+	is(yield(env), -E_NOENV, "and_does_not_run_again");
 	is(child_end(&child), 0, "it_can_be_destroyed");
 	LOCAL->upcall.pending = 0;
 }

@@ -122,6 +122,50 @@ void give(frame_t f)
 		is(result, 1, "a_frame_of_the_test_itself_can_be_given_back");
 }
 
+/* Two free frames in a row, from the exposed table: any would do, these are the first. */
+frame_t pair(void)
+{
+	static frame_t from = 1;
+	frame_t f = from, begun = from;
+
+	for (;;) {
+		frame_t both[2] = { f, f + 1 };
+		int64_t taken = f + 1 < info->frames && frame_in_table(f).state == FRAME_FREE && frame_in_table(f + 1).state == FRAME_FREE ?
+					aegis_frame_alloc(both, 2) : 0;
+
+		if (taken == 2) {
+			from = f + 2;
+			return f;
+		}
+		if (taken == 1)
+			give(f);
+		f = f + 1 < info->frames ? f + 1 : 1;
+		if (f == begun) {
+			ok(false, "there_is_a_pair_of_frames_for_the_test_itself");
+			end();
+		}
+	}
+}
+
+void give_pair(frame_t f)
+{
+	give(f);
+	give(f + 1);
+}
+
+/* Before the frame table can be looked at. Frames that come one after the other mostly are neighbours. */
+static bool early = true;
+static frame_t early_pair(void)
+{
+	frame_t f = frame(), next = frame();
+
+	while (next != f + 1) {
+		f = next;
+		next = frame();
+	}
+	return f;
+}
+
 int64_t bind_once(env_id env, uint64_t va, uint64_t entry)
 {
 	struct aegis_binding page = { va, entry };
@@ -135,12 +179,12 @@ int64_t bind(env_id env, uint64_t va, uint64_t entry)
 
 	while ((result = bind_once(env, va, entry)) == -E_NOTABLE) {
 		for (uint32_t level = 3; level > 0; level--) {
-			frame_t f = frame();
+			frame_t f = early ? early_pair() : pair();
 
 			/* one that is there already refuses another */
 			if (bind_once(env, va & ~((FRAME_SIZE << 9 * level) - 1), BIND_ENTRY(f, BIND_READ | BIND_LEVEL(level))) == 1)
 				break;
-			give(f);
+			give_pair(f);
 		}
 	}
 	return result;
@@ -210,9 +254,9 @@ env_id child_make(struct child *c, void (*run)(void *), void *argument, uint64_t
 {
 	extern char child_start[];
 	struct aegis_env_spec spec = {
-		.object = frame(), .root = frame(), .upcall = frame(),
+		.object = frame(), .root = pair(), .upcall = frame(),
 		.flags = account_limit ? ENV_NEW_ACCOUNT : 0,
-		.frame_limit = account_limit,
+		.limits = { .frames = account_limit, .slices = 8, .environments = 8 },
 		.keeper = boot->env,
 		.entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry },
 		.rip = (uint64_t)child_start,
@@ -226,17 +270,17 @@ env_id child_make(struct child *c, void (*run)(void *), void *argument, uint64_t
 		((volatile uint64_t *)TABLE_WINDOW)[word] = 0;
 	bind_once(0, TABLE_WINDOW, 0);
 	env = aegis_env_create(&spec);
-	c->frames[0] = spec.object, c->frames[1] = spec.root, c->frames[2] = spec.upcall;
+	c->frames[0] = spec.object, c->frames[1] = spec.root, c->frames[2] = spec.upcall, c->frames[3] = spec.root + 1;
 	c->run = run;
 	c->argument = argument;
 	c->done = false;
 	c->env = env > 0 ? (env_id)env : 0;
 	if (env < 0) {
-		aegis_frame_free(c->frames, 3);
+		aegis_frame_free(c->frames, 4);
 		return 0;
 	}
 	for (uint32_t level = 3; level > 0; level--) {
-		c->tables[level - 1] = frame();
+		c->tables[level - 1] = pair();
 		bind_once(c->env, (uint64_t)LOCAL & ~((FRAME_SIZE << 9 * level) - 1),
 			BIND_ENTRY(c->tables[level - 1], BIND_READ | BIND_LEVEL(level)));
 	}
@@ -266,8 +310,9 @@ int64_t child_end(struct child *c)
 	do
 		result = aegis_env_destroy(c->env);
 	while (result == -E_AGAIN);
-	aegis_frame_free(c->frames, 3);
-	aegis_frame_free(c->tables, 3);
+	aegis_frame_free(c->frames, 4);
+	for (int level = 0; level < 3; level++)
+		give_pair(c->tables[level]);
 	return result;
 }
 
@@ -289,6 +334,8 @@ void test_first(const struct aegis_boot *from)
 	aegis_device_bind(&boot->devices[DEVICE_CONSOLE0], 0);
 	bind(0, (uint64_t)LOCAL, BIND_ENTRY(boot->upcall, BIND_READ | BIND_WRITE));
 	aegis_env_entries(&entries);
+	bind(0, TABLE_WINDOW, BIND_ENTRY(boot->upcall, BIND_READ)); /* its tables, before they are needed to find some */
+	early = false;
 	test_main();
 	end();
 }

@@ -45,6 +45,8 @@ extern char upcall_entry[], server_entry[];
 
 frame_t frame(void); /* one of any, or the test ends */
 void give(frame_t f);
+frame_t pair(void); /* a frame and the next one: what a page table is made of */
+void give_pair(frame_t f);
 struct aegis_frame_info frame_in_table(frame_t f); /* the exposed entry */
 struct aegis_env_info env_in_table(env_id env);
 int64_t bind_once(env_id env, uint64_t va, uint64_t entry); /* one binding; 1, or why not */
@@ -54,7 +56,7 @@ uint64_t free_frames(void);
 /* Another environment in the same image. */
 struct child {
 	env_id env;
-	frame_t frames[3], tables[3];
+	frame_t frames[4], tables[3]; /* object, root, upcall, the root's second; tables are pairs */
 	void (*run)(void *);
 	void *argument;
 	volatile bool done; /* `run` has returned */

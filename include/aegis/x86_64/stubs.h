@@ -8,11 +8,12 @@
 #include <aegis/calls.h>
 #include <aegis/cap.h>
 #include <aegis/env.h>
+#include <aegis/upcall.h>
 
 #define AEGIS_STUB_ASM(result, call) \
 	__asm__ volatile("syscall" \
 			 : "=a"(result), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8) \
-			 : "0"((uint64_t)(AEGIS_CALL_BASE | (call))) \
+			 : "0"((int64_t)AEGIS_CALL((int64_t)(call))) \
 			 : "rcx", "r11", "r9", "memory", "cc")
 
 static inline int64_t aegis_call(uint32_t call, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
@@ -33,6 +34,10 @@ static inline int64_t aegis_frame_free(const frame_t *frames, uint64_t n)
 {
 	return aegis_call(CALL_frame_free, (uintptr_t)frames, n, 0, 0, 0);
 }
+static inline int64_t aegis_frame_break(const frame_t *frames, uint64_t n)
+{
+	return aegis_call(CALL_frame_break, (uintptr_t)frames, n, 0, 0, 0);
+}
 static inline int64_t aegis_bind(env_id env, const struct aegis_binding *list, uint64_t n, const struct aegis_cap *cap)
 {
 	return aegis_call(CALL_bind, env, (uintptr_t)list, n, (uintptr_t)cap, 0);
@@ -46,9 +51,14 @@ static inline int64_t aegis_env_entries(const struct aegis_entries *entries)
 {
 	return aegis_call(CALL_env_entries, (uintptr_t)entries, 0, 0, 0, 0);
 }
-static inline int64_t aegis_slice_alloc(uint32_t cpu, uint32_t position, env_id env)
+static inline int64_t aegis_env_bind(const struct aegis_cap *cap) { return aegis_call(CALL_env_bind, (uintptr_t)cap, 0, 0, 0, 0); }
+static inline int64_t aegis_account_resize(env_id env, const struct aegis_limits *limits)
 {
-	return aegis_call(CALL_slice_alloc, cpu, position, env, 0, 0);
+	return aegis_call(CALL_account_resize, env, (uintptr_t)limits, 0, 0, 0);
+}
+static inline int64_t aegis_slice_alloc(uint32_t cpu, uint32_t position, env_id env, const struct aegis_cap *cap)
+{
+	return aegis_call(CALL_slice_alloc, cpu, position, env, (uintptr_t)cap, 0);
 }
 static inline int64_t aegis_slice_free(uint32_t cpu, uint32_t position)
 {
@@ -62,6 +72,15 @@ static inline int64_t aegis_cap_mint(struct aegis_cap *out, uint32_t kind, uint3
 static inline int64_t aegis_cap_narrow(const struct aegis_cap *in, struct aegis_cap *out, uint32_t rights, uint64_t first, uint64_t count)
 {
 	return aegis_call(CALL_cap_narrow, (uintptr_t)in, (uintptr_t)out, rights, first, count);
+}
+static inline int64_t aegis_cap_end(const struct aegis_cap *cap) { return aegis_call(CALL_cap_end, (uintptr_t)cap, 0, 0, 0, 0); }
+static inline int64_t aegis_revoke(env_id env, const struct aegis_demand *demand)
+{
+	return aegis_call(CALL_revoke, env, (uintptr_t)demand, 0, 0, 0);
+}
+static inline int64_t aegis_repossess(env_id env, uint32_t kind, const uint64_t *names, uint64_t n)
+{
+	return aegis_call(CALL_repossess, env, kind, (uintptr_t)names, n, 0);
 }
 static inline int64_t aegis_device_bind(const struct aegis_cap *cap, env_id env)
 {

@@ -96,8 +96,9 @@ switch_call:
 	push %r13
 	push %r14
 	push %r15
-	mov %edi, %eax
-	or $0x80000000, %eax
+	mov $-256, %rax
+	mov %edi, %edi
+	sub %rdi, %rax
 	mov %rsi, %rdi
 	mov %rdx, %rsi
 	mov %rcx, %rdx
@@ -123,7 +124,7 @@ transfer_message:
 	push %rdx
 	mov (%rdx), %r15
 	mov (%rsi), %rsi
-	mov $0x8000000c, %eax
+	mov $-256 - 15, %rax
 	syscall
 	pop %rdx
 	mov %r15, (%rdx)
@@ -142,8 +143,7 @@ transfer_message:
 server_entry:
 	add %rsi, %r15
 	inc %rsi
-	mov %eax, %edi
-	mov $0x8000000d, %eax
+	mov $-256 - 17, %rax
 	syscall
 	ud2
 

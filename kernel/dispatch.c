@@ -1,0 +1,174 @@
+/* The dispatcher: which environment a CPU goes to, and how. */
+#include <kernel/call.h>
+#include <kernel/event.h>
+#include <kernel/info.h>
+#include <kernel/slice.h>
+#include <kernel/x86_64/entry.h>
+#include <kernel/x86_64/paging.h>
+
+#define CALLEE_DEPTH 64 /* transfers that a slice is followed through; a longer chain keeps its first 64 waiting */
+
+void slice_set_timer(struct cpu *cpu)
+{
+	uint64_t at = alarm_next(cpu), end = cpu->over ? cpu->slice_end + slice_grace : cpu->slice_end;
+
+	if ((cpu->current || cpu->look_again) && (!at || end < at))
+		at = end;
+	/* An interrupt that comes too early looks again and sets the timer anew; so only an earlier time needs it now. */
+	if (at && (!cpu->timer_at || at < cpu->timer_at)) {
+		cpu->timer_at = at;
+		apic_timer_set(at);
+	}
+}
+
+_Noreturn static void enter(struct cpu *cpu, struct env *e)
+{
+	struct aegis_upcall *upcall = env_upcall(e);
+
+	cpu->current = e;
+	if (e->root != read_cr3())
+		write_cr3(e->root);
+	cpu->tss.rsp[0] = (uint64_t)e->upcall_end;
+	upcall->cpu = cpu->number;
+	upcall->slice_end = cpu->slice_end;
+	machine_info->switches++;
+	if (e->resume == RESUME_TRAP) {
+		xrstor(e->vectors, cpu_features.xsave_mask);
+		write_fs_base(e->fs_base);
+		write_user_gs_base(e->gs_base);
+		e->resume = RESUME_CALL;
+		event_deliver(e, &e->trap);
+		resume_trap(&e->trap); /* from where it is: the kernel stack is in use down to here */
+	}
+	if (e->resume == RESUME_FIRST) {
+		e->resume = RESUME_CALL;
+		resume_call(0, e->rip, e->rsp, e->argument);
+	}
+	e->ignored = 0;
+	resume_call(e->result, e->rip, e->rsp, 0);
+}
+
+void dispatch_to(struct env *e) { enter(this_cpu(), e); }
+
+/* Claims whoever runs in the slices of e: e itself, or the end of the chain of callees that it has transferred to. Null: nobody can now. */
+static struct env *claim_runner(struct env *e)
+{
+	for (int depth = 0; depth < CALLEE_DEPTH; depth++) {
+		struct env *callee;
+
+		if (claim_take(e, CLAIM_READY))
+			return e;
+		callee = e->peer ? env_find(e->peer) : NULL;
+		if (!callee || callee->caller != e)
+			return NULL; /* it runs on another CPU, or sleeps */
+		e = callee;
+	}
+	return NULL;
+}
+
+/* The first place where the slice's owner pays for excess time: it passes (paper 5.1.1). */
+static bool forfeits(struct env *e)
+{
+	if (e->excess_owed < slice_quantum)
+		return false;
+	e->excess_owed -= slice_quantum;
+	return true;
+}
+
+/* passed: some slice was runnable but its runner is elsewhere. Then this CPU looks again after a quantum, as nobody will tell it. */
+_Noreturn static void idle(struct cpu *cpu, bool passed)
+{
+	cpu->current = NULL;
+	write_cr3(kernel_root()); /* no address space is kept in use by idleness */
+	cpu->look_again = passed;
+	cpu->slice_end = read_tsc() + slice_quantum;
+	slice_set_timer(cpu);
+	cpu->idle_since = read_tsc();
+	cpu_idle();
+}
+
+void dispatch(void)
+{
+	struct cpu *cpu = this_cpu();
+	uint32_t position = cpu->position, first_passed = NO_POSITION;
+
+	cpu->over = cpu->look_again = false;
+	for (;;) {
+		uint32_t next = vector_after(cpu->vector, position);
+		struct env *e;
+
+		if (next == NO_POSITION || next == first_passed)
+			idle(cpu, next != NO_POSITION);
+		position = next;
+		e = vector_owner(cpu->vector, next);
+		if (forfeits(e)) {
+			first_passed = NO_POSITION;
+			continue;
+		}
+		if ((e = claim_runner(e))) {
+			cpu->position = next;
+			cpu->slice_end = read_tsc() + slice_quantum;
+			cpu->current = e;
+			slice_set_timer(cpu);
+			enter(cpu, e);
+		}
+		if (first_passed == NO_POSITION)
+			first_passed = next;
+	}
+}
+
+/* The current environment gives the CPU up by a call that returns 0: where it goes on. */
+static struct env *leave(void)
+{
+	struct env *e = this_cpu()->current;
+	const struct call_return *back = call_return();
+
+	e->rip = back->rip;
+	e->rsp = back->rsp;
+	e->result = 0;
+	return e;
+}
+
+/* Those that entry.S does not do: to the next slice, to an environment that was interrupted or is new, and refusals. */
+int64_t call_yield(uint64_t to, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
+{
+	struct env *target = to ? env_find((env_id)to) : NULL;
+
+	(void)b, (void)c, (void)d, (void)unused;
+	if (to) {
+		if (!target || target->stopping)
+			return -E_NOENV;
+		if (!claim_take(target, CLAIM_READY))
+			return -E_STATE;
+	}
+	claim_give(leave(), CLAIM_READY);
+	if (target)
+		dispatch_to(target);
+	dispatch();
+}
+
+/* Its claim word is written when all else is: a transfer may come at once. Events may have come since `pending` was read, from CPUs that
+ * found it running: so they are looked for once more. */
+int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, uint64_t unused)
+{
+	struct cpu *cpu = this_cpu();
+	struct env *e = cpu->current, *target = to ? env_find((env_id)to) : NULL;
+	uint64_t pending = env_upcall(e)->pending & events;
+
+	(void)d, (void)unused;
+	if (pending || (deadline && deadline <= read_tsc()))
+		return (int64_t)pending;
+	leave();
+	e->idle_rip = e->rip;
+	e->idle_rsp = e->rsp;
+	e->wanted = events;
+	slice_runnable(e, false);
+	if (deadline) {
+		alarm_set(e, deadline);
+		slice_set_timer(cpu);
+	}
+	claim_give(e, e->entries.transfer || e->entries.async ? CLAIM_IDLE : CLAIM_ASLEEP);
+	if (target && claim_take(target, CLAIM_READY))
+		dispatch_to(target);
+	dispatch();
+}

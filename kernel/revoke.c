@@ -1,0 +1,128 @@
+/* Revocation: the demand is shown in the account's upcall page and counted off as it is met; past its deadline whoever made it may take what is
+ * still owed, naming what: the kernel never chooses a victim. Each loss is written into the loser's repossession vector. */
+#include <kernel/bind.h>
+#include <kernel/call.h>
+#include <kernel/event.h>
+#include <kernel/revoke.h>
+#include <kernel/slice.h>
+#include <kernel/smp.h>
+
+static struct aegis_repossessed *repossessed(const struct env *account)
+{
+	return (struct aegis_repossessed *)((uint8_t *)env_upcall(account) + REPOSSESSED_OFFSET);
+}
+
+static void count_off(struct env *account, uint32_t kind, uint32_t n)
+{
+	struct demand *demand = &account->demands[kind];
+	struct env *from;
+
+	if (demand->count == 0)
+		return;
+	demand->count -= n < demand->count ? n : demand->count;
+	env_upcall(account)->demands[kind].count = demand->count;
+	from = demand->count ? NULL : env_find(demand->from);
+	if (from && demand->from)
+		event_raise(from, EVENT_RETURNED);
+}
+
+void revoke_given(struct env *account, uint32_t kind, uint32_t n) { count_off(account, kind, n); }
+
+void revoke_lost(env_id account, uint32_t kind, uint64_t name)
+{
+	struct env *e = account ? env_find(account) : NULL;
+	struct aegis_repossessed *vector;
+	uint64_t count;
+
+	if (!e)
+		return;
+	vector = repossessed(e);
+	count = vector->count; /* the loser's own word: a lie hurts only him */
+	vector->entries[count % REPOSSESSED_ENTRIES] = (struct aegis_loss){ kind, 1, name };
+	vector->count = count + 1;
+	event_raise(e, EVENT_REPOSSESSED);
+}
+
+int64_t call_revoke(uint64_t env, uint64_t user, uint64_t c, uint64_t d, uint64_t unused)
+{
+	struct env *e = env_find((env_id)env), *account;
+	struct aegis_demand demand;
+	int64_t error;
+
+	(void)c, (void)d, (void)unused;
+	if ((error = copy_from_user(&demand, user, sizeof(demand))))
+		return error;
+	if (demand.kind >= REVOKE_KINDS)
+		return -E_INVALID;
+	if (!e || e->stopping)
+		return -E_NOENV;
+	if (!env_mine(e) && demand.kind != REVOKE_RANGE)
+		return -E_DENIED;
+	account = e->account;
+	if (demand.kind == REVOKE_RANGE) /* to ask for one's own frames back needs no command of who has bound them */
+		for (uint64_t f = demand.first; f < demand.first + demand.count; f++)
+			if (demand.count > AEGIS_BATCH_MAX || f >= frame_count || frame_table[f].owner != this_cpu()->current->account->id)
+				return -E_DENIED;
+	account->demands[demand.kind] = (struct demand){ demand.deadline, demand.count, this_cpu()->current->id };
+	env_upcall(account)->demands[demand.kind] = demand;
+	if (demand.count)
+		event_raise(account, EVENT_REVOKE);
+	return 0;
+}
+
+/* Takes one frame: its bindings go, and it is free. */
+static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
+{
+	frame_t f = (frame_t)name;
+	int64_t error;
+
+	if (name >= frame_count || frame_table[f].owner != account->id)
+		return -E_DENIED;
+	if (frame_table[f].state < FRAME_OWNED || frame_table[f].state > FRAME_TABLE3)
+		return -E_DENIED; /* what an environment stands on goes with the environment */
+	if ((error = bind_break_all(f, budget)))
+		return error;
+	frame_release(f, account);
+	return 0;
+}
+
+static int64_t take(struct env *account, uint32_t kind, uint64_t name, uint32_t *budget)
+{
+	return kind == REVOKE_FRAMES ? take_frame(account, name, budget) : slice_repossess(account, name);
+}
+
+int64_t call_repossess(uint64_t env, uint64_t kind, uint64_t names, uint64_t n, uint64_t unused)
+{
+	struct env *e = env_find((env_id)env), *account;
+	uint64_t list[AEGIS_BATCH_MAX];
+	uint32_t budget = BREAK_BUDGET;
+	const struct demand *demand;
+	uint64_t done = 0;
+	int64_t error;
+	bool dead;
+
+	(void)unused;
+	if (n - 1 >= AEGIS_BATCH_MAX || kind > REVOKE_SLICES)
+		return -E_INVALID;
+	if ((error = copy_from_user(list, names, n * sizeof(*list))))
+		return error;
+	if (!e)
+		return -E_NOENV;
+	if (!env_mine(e))
+		return -E_DENIED;
+	account = e->account;
+	demand = &account->demands[kind];
+	dead = account->stopping; /* nobody is left who could give: no demand is needed */
+	if (!dead && (demand->count == 0 || demand->deadline > read_tsc()))
+		return -E_STATE;
+	for (; done < n && (dead || demand->count); done++) {
+		if ((error = take(account, (uint32_t)kind, list[done], &budget)))
+			break;
+		revoke_lost(account->id, (uint32_t)kind, list[done]);
+		count_off(account, (uint32_t)kind, 1);
+	}
+	account_show(account);
+	write_cr3(read_cr3());
+	smp_forget(NULL);
+	return done ? (int64_t)done : error;
+}
