@@ -11,6 +11,7 @@
 #include <kernel/slice.h>
 #include <kernel/smp.h>
 #include <kernel/x86_64/paging.h>
+#include <kernel/x86_64/smp.h>
 
 #define FRAMES_PER_ENVIRONMENT 16 /* an environment needs about so many to be of use: how large its table is */
 #define MOST_ENVIRONMENTS (1u << 18)
@@ -18,7 +19,6 @@
 #define GRACE_NS 1000000ul    /* for the end-of-slice upcall */
 
 static struct cpu boot_cpu;
-static struct cpu *boot_cpus[1] = { &boot_cpu };
 struct aegis_info *machine_info;
 extern uintptr_t __stack_chk_guard;
 
@@ -35,7 +35,7 @@ void boot_random(void *to, size_t n)
 static void info_start(uint64_t boot_tsc)
 {
 	machine_info = boot_allocate(sizeof(*machine_info));
-	*machine_info = (struct aegis_info){ .magic = AEGIS_MAGIC, .boot_tsc = boot_tsc, .cpus = 1 };
+	*machine_info = (struct aegis_info){ .magic = AEGIS_MAGIC, .boot_tsc = boot_tsc };
 }
 
 /* Everything that the kernel will ever hold for itself is allocated here. */
@@ -62,6 +62,7 @@ static void info_finish(void)
 	struct aegis_info *i = machine_info;
 	extern struct aegis_env_info *env_infos;
 
+	i->cpus = cpu_count;
 	i->tsc_hz = tsc_hz;
 	i->boot_seconds = boot_seconds;
 	i->quantum = slice_quantum;
@@ -92,9 +93,9 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	paging_start();
 	apic_start();
 	clock_start();
-	cpus = boot_cpus;
 	info_start(boot_tsc);
 	device_start();
+	smp_find();
 	boot_random(key, sizeof(key));
 	cap_start(key);
 	tables_start();
@@ -102,5 +103,7 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	first = module_start();
 	slice_give(first);
 	kernel_lock_take();
+	smp_start();
+	machine_info->cpus = cpu_count;
 	dispatch();
 }

@@ -40,13 +40,14 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
   --root DIR            use this folder as the root instead of BusyBox's
   --env K=V             an environment variable of PROGRAM
   --mem SIZE            memory of the machine (512M)
+  --smp N               CPUs of the machine, 1 to 64 (1)
   --timeout SECONDS     end the machine after that long
   --icount              one guest instruction is one nanosecond: every run takes exactly the same (no KVM)
   --machine NAME        microvm (starts fastest) or q35 (a whole PC)
   --kvm, --tcg          how instructions run; else KVM where it is found to work
   --module FILE         boot this environment instead of ExOS, for tests of the kernel; no PROGRAM
   --keep                keep the image and print the emulator's command
-  --smp N, --disk IMAGE, --publish HOSTPORT:PORT    not yet
+  --disk IMAGE, --publish HOSTPORT:PORT    not yet
 
 Standard input, output and error are PROGRAM's. Messages of kernel and library go to standard error, each with a prefix.
 Exit status: PROGRAM's, 128+N if signal N ended it; 127 not found, 126 not executable, 124 --timeout, 125 the machine failed.

@@ -5,7 +5,7 @@ DEFAULT_PATH=/bin:/sbin:/usr/bin:/usr/sbin
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them.
-files=() guest_env=() program=() root_folder='' memory=512M icount='' timeout='' machine=microvm accelerator='' keep='' module=''
+files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -61,7 +61,10 @@ machine_option() {
 		[[ $2 =~ ^[1-9][0-9]*[KMGkmg]?$ ]] || die "--mem $2: a size such as 512M is expected"
 		memory=$2
 		;;
-	--smp) [ "$2" = 1 ] || die "--smp: not yet" ;;
+	--smp)
+		[[ $2 =~ ^([1-9]|[1-5][0-9]|6[0-4])$ ]] || die "--smp $2: a number of CPUs from 1 to 64 is expected"
+		cpus=$2
+		;;
 	--timeout)
 		[[ $2 =~ ^[0-9]+([.][0-9]+)?$ ]] || die "--timeout $2: a number of seconds is expected"
 		timeout=$2
@@ -193,7 +196,7 @@ machine_command() {
 	*) emulator+=(-accel tcg -cpu max) ;;
 	esac
 	[ -z "$icount" ] || emulator+=(-icount "shift=0,sleep=off" -rtc "base=2026-01-01T00:00:00,clock=vm")
-	emulator+=(-m "$memory" -nodefaults -no-user-config -display none -no-reboot
+	emulator+=(-m "$memory" -smp "$cpus" -nodefaults -no-user-config -display none -no-reboot
 		-chardev "@CONSOLE0@,id=console0" -device "isa-serial,chardev=console0,iobase=0x3f8,irq=4"
 		-chardev "@CONSOLE1@,id=console1" -device "isa-serial,chardev=console1,iobase=0x2f8,irq=3"
 		-device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$1" -initrd "$2")

@@ -1,4 +1,4 @@
-/* The local APIC (timer, end of interrupt) and the I/O APIC's lines (Intel SDM vol. 3, chapter 11; 82093AA data sheet). */
+/* The local APIC (timer, end of interrupt, interrupts between CPUs) and the I/O APIC's lines (Intel SDM vol. 3, chapter 11; 82093AA data sheet). */
 #include <kernel/log.h>
 #include <kernel/x86_64/clock.h>
 #include <kernel/x86_64/cpu.h>
@@ -8,11 +8,14 @@
 #define MSR_TSC_DEADLINE 0x6e0
 #define IOAPIC_ADDRESS 0xfec00000 /* where every PC has its first one */
 
-enum { APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_COMMAND = 0x300, APIC_COMMAND_HIGH = 0x310, APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360,
+enum { APIC_ID = 0x20, APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_COMMAND = 0x300, APIC_COMMAND_TO = 0x310, APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360,
 	APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3e0 };
 #define TIMER_DEADLINE_MODE (2u << 17)
 #define MASKED (1u << 16)
+#define COMMAND_INIT (5u << 8)
+#define COMMAND_STARTUP (6u << 8)
 #define COMMAND_PENDING (1u << 12)
+#define COMMAND_ASSERT (1u << 14) /* as all but the historical de-assert are */
 
 static volatile uint8_t *local_apic, *io_apic; /* written once at start */
 
@@ -27,8 +30,6 @@ static void ioapic_write(uint32_t at, uint32_t v)
 
 void apic_start(void)
 {
-	uint64_t base = read_msr(MSR_APIC_BASE);
-
 	/* The old interrupt controllers, if there are any: mapped out of the exceptions' way, and silent. */
 	outb(0x20, 0x11), outb(0xa0, 0x11);
 	outb(0x21, 0xe0), outb(0xa1, 0xe8);
@@ -36,9 +37,15 @@ void apic_start(void)
 	outb(0x21, 1), outb(0xa1, 1);
 	outb(0x21, 0xff), outb(0xa1, 0xff);
 
-	write_msr(MSR_APIC_BASE, base | 1 << 11);
-	local_apic = device_window(0, base & 0xffffff000);
+	local_apic = device_window(0, read_msr(MSR_APIC_BASE) & 0xffffff000);
 	io_apic = device_window(1, IOAPIC_ADDRESS);
+	apic_cpu_start();
+}
+
+void apic_cpu_start(void)
+{
+	write_msr(MSR_APIC_BASE, read_msr(MSR_APIC_BASE) | 1 << 11);
+	this_cpu()->apic_id = apic_read(APIC_ID) >> 24;
 	apic_write(APIC_SPURIOUS, 0x100 | VECTOR_SPURIOUS);
 	apic_write(APIC_LINT0, MASKED);
 	apic_write(APIC_LINT1, MASKED);
@@ -47,6 +54,19 @@ void apic_start(void)
 }
 
 void apic_end_of_interrupt(void) { apic_write(APIC_EOI, 0); }
+
+/* Interrupts are off, so that nothing comes between the two writes of a command. */
+static void send(uint32_t apic_id, uint32_t command)
+{
+	apic_write(APIC_COMMAND_TO, apic_id << 24);
+	apic_write(APIC_COMMAND, command | COMMAND_ASSERT);
+	while (apic_read(APIC_COMMAND) & COMMAND_PENDING)
+		cpu_relax();
+}
+
+void apic_send(uint32_t apic_id, uint8_t vector) { send(apic_id, vector); }
+void apic_send_init(uint32_t apic_id) { send(apic_id, COMMAND_INIT); }
+void apic_send_startup(uint32_t apic_id, uint8_t page) { send(apic_id, COMMAND_STARTUP | page); }
 
 void apic_timer_set(uint64_t at)
 {
@@ -71,16 +91,8 @@ uint32_t apic_count_stop(void)
 	return gone;
 }
 
-void apic_send(uint32_t apic_id, uint8_t vector)
-{
-	apic_write(APIC_COMMAND_HIGH, apic_id << 24);
-	apic_write(APIC_COMMAND, vector); /* fixed, edge */
-	while (apic_read(APIC_COMMAND) & COMMAND_PENDING)
-		cpu_relax();
-}
-
 void ioapic_route(uint32_t line, uint8_t vector)
 {
-	ioapic_write(0x10 + 2 * line + 1, 0); /* to the CPU with APIC identifier 0 */
+	ioapic_write(0x10 + 2 * line + 1, this_cpu()->apic_id << 24);
 	ioapic_write(0x10 + 2 * line, vector);
 }

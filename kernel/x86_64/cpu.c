@@ -11,6 +11,7 @@
 #define CR0_TASK_SWITCHED (1ul << 3)
 #define CR0_MONITOR (1ul << 1)
 #define CR0_EMULATE (1ul << 2)
+#define CR0_NUMERIC_ERROR (1ul << 5) /* x87 errors are exceptions */
 #define CR4_OSFXSR (1ul << 9)
 #define CR4_OSXMMEXCPT (1ul << 10)
 #define CR4_UMIP (1ul << 11)
@@ -21,7 +22,7 @@
 #define CR4_SMAP (1ul << 21)
 #define CR4_PKE (1ul << 22)
 
-struct cpu_features cpu_features;
+struct cpu_features cpu_features; /* this and smap_enabled: every CPU writes the same */
 uint8_t smap_enabled; /* for entry.S */
 
 struct gate {
@@ -129,7 +130,7 @@ static void enable_features(void)
 	}
 	cpu_features.tsc_deadline = basic[2] & 1u << 24;
 	cpu_features.x2apic = basic[2] & 1u << 21;
-	write_cr0((read_cr0() | CR0_MONITOR) & ~(CR0_EMULATE | CR0_TASK_SWITCHED));
+	write_cr0((read_cr0() | CR0_MONITOR | CR0_NUMERIC_ERROR) & ~(CR0_EMULATE | CR0_TASK_SWITCHED));
 	write_cr4(cr4);
 	smap_enabled = cpu_features.smap;
 

@@ -42,6 +42,7 @@ struct vector;
 
 #define KERNEL_STACK_SIZE 8192
 #define MOST_CPUS 255 /* an xAPIC's names */
+#define TRAMPOLINE 0x8000ul /* physical: where a CPU starts (trampoline.S) */
 
 /* One per CPU, touched only by its CPU. The offsets of the first fields are known to entry.S. */
 struct cpu {
@@ -64,6 +65,7 @@ struct cpu {
 	struct env **alarms;         /* alarm.c: a heap; owner: the kernel lock */
 	uint32_t alarm_count;
 	uint32_t asked, forgot;      /* smp.c: how often other CPUs have asked this one to forget translations, and which time it has */
+	bool online;                 /* set by the CPU itself when it is up, for the one that waits for it */
 	uint64_t gdt[8];
 	uint8_t stack[KERNEL_STACK_SIZE] __attribute__((aligned(16)));
 	uint8_t fault_stack[KERNEL_STACK_SIZE] __attribute__((aligned(16))); /* double fault, NMI, machine check */
@@ -180,13 +182,16 @@ struct cpu_features {
 	uint64_t xsave_mask;
 	uint32_t xsave_size;
 };
-extern struct cpu_features cpu_features; /* written once at start */
+extern struct cpu_features cpu_features; /* written at start, by every CPU the same */
 void cpu_start(struct cpu *cpu, uint32_t number); /* segments, IDT, control registers; refuses a CPU that lacks what is needed */
 uint64_t cpu_random(void);
-void apic_start(void);
+void apic_start(void);                            /* once, and apic_cpu_start for the running CPU */
+void apic_cpu_start(void);                        /* on each CPU: its local APIC and timer; finds cpu->apic_id */
+void apic_send(uint32_t apic_id, uint8_t vector); /* interrupts another CPU */
+void apic_send_init(uint32_t apic_id);            /* resets it: it waits for a start-up interrupt */
+void apic_send_startup(uint32_t apic_id, uint8_t page); /* ... which starts it in real mode at that physical page */
 void apic_timer_set(uint64_t at);                 /* one interrupt when the time-stamp counter reaches `at` */
 void apic_end_of_interrupt(void);
-void apic_send(uint32_t apic_id, uint8_t vector); /* an interrupt for another CPU */
 void ioapic_route(uint32_t line, uint8_t vector); /* ISA interrupt `line` to this CPU */
 void clock_start(void);                           /* measures tsc_hz and the timer, reads the calendar */
 extern uint64_t tsc_hz, boot_seconds;

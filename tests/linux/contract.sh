@@ -33,8 +33,12 @@ like "$errors" "no-such-program" "and its name is said"
 echo data >"$scratch/data"
 capture machine -- "$scratch/data"
 is "$status" 126 "a file that is no executable: 126"
-capture machine --smp 2 -- busybox true
-is "$status" 125 "--smp 2 is not there yet: 125"
+capture machine --smp 2 -- busybox echo two
+is "$output" "two" "--smp 2 runs a program"
+for cpus in 0 65 two 2x ''; do
+	capture machine --smp "$cpus" -- busybox true
+	is "$status" 125 "--smp '$cpus' is no number of CPUs: 125"
+done
 capture machine --disk "$scratch/data" -- busybox true
 is "$status" 125 "--disk is not there yet: 125"
 capture machine --file "$scratch/missing" -- busybox true
