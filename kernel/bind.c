@@ -140,70 +140,176 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 }
 
 /* The leaf table that e's last binding went to: the next is mostly its neighbour. Kept in the environment; table_generation says whether it still holds. */
-static inline bool near_find(struct env *e, uint64_t va)
+static __attribute__((noinline)) bool near_walk(struct env *e, uint64_t va)
 {
 	struct near *near = &e->near;
+	bool shared;
+	frame_t frame;
 
-	if (near->generation == table_generation && va - near->base < LEAF_SPAN)
-		return true;
-	near->table = find_table(e, va, 0, &near->frame, &near->shared);
+	near->generation = 0;
 	near->base = va & ~(LEAF_SPAN - 1);
-	near->generation = near->table ? table_generation : 0;
-	return near->table;
+	if (near->base >= (AEGIS_USER_TOP & ~(LEAF_SPAN - 1)))
+		return false; /* the last leaf: not all of it may be bound */
+	near->table = find_table(e, va, 0, &frame, &shared);
+	if (!near->table)
+		return false;
+	near->shared = shared;
+	near->entries = &frame_table[frame].next;
+	near->first = binding_of(near->table) | 1ul << 32;
+	near->generation = table_generation;
+	return true;
 }
 
-/* The common case, in few instructions: a run of pages of the account's own, in one leaf table, with the same rights, each bound nowhere yet and going where
- * nothing is bound, or bound there already. Whatever else comes ends the run with nothing done. Every word of the list is read once.
- * Two comparisons do several checks at once: what is left below the page of an address, and what rights differ, are rotated to the top and so
- * make the index too large. Returns how many were done. */
-static inline uint64_t bind_run(struct env *e, uint64_t account, uint64_t list, uint64_t end, struct stale *stale)
+static inline bool near_holds(const struct env *e, uint64_t va) { return e->near.generation == table_generation && va - e->near.base < LEAF_SPAN; }
+
+static inline bool near_find(struct env *e, uint64_t va) { return near_holds(e, va) || near_walk(e, va); }
+
+/* What turns a list entry of a page with these flags into a page-table entry, when added. */
+#define PAGE_BITS(flags) (((flags) & BIND_EXEC ? 0 : ENTRY_NO_EXECUTE) + ((flags) & BIND_WRITE) + (ENTRY_PRESENT | ENTRY_USER) - (flags))
+extern const uint64_t page_bits[8];
+const uint64_t page_bits[8] = {
+	[1] = PAGE_BITS(1ul), [3] = PAGE_BITS(3ul), [5] = PAGE_BITS(5ul), [7] = PAGE_BITS(7ul)
+};
+
+/* The commonest call of all, one page of one's own, is done whole by x86_64/bind.S where it is that simple. What follows is written for few
+ * instructions too. Has a value used as it is, rather than one made from it kept in another register: */
+#define KEEP(v) __asm__("" : "+r"(v))
+#define RUN __attribute__((noinline, optimize("O2", "omit-frame-pointer", "no-stack-protector")))
+/* The frame table as words: three an entry, identity and bound being the first two. */
+_Static_assert(sizeof(struct aegis_frame_info) == 24 && offsetof(struct aegis_frame_info, bound) == 8, "frame words");
+
+/* Runs: neighbours in one leaf table with the same rights, as a list mostly has them. Whatever else comes ends a run with nothing done; every word of
+ * the list is read once. What rights differ is rotated to the top as well. Each returns where the run ended. */
+struct run {
+	uint64_t list, end;
+	uint64_t va, entry; /* of the first */
+	uint64_t owned;     /* identity of the account's frames */
+};
+
+/* Compiled for few instructions, and with every register. */
+#define FEW_INSTRUCTIONS __attribute__((noinline, optimize("Os", "omit-frame-pointer", "no-stack-protector")))
+
+/* Frames that are bound nowhere yet, going where nothing is bound. */
+static RUN uint64_t run_fresh(const struct run *run, const struct near *near)
 {
-	uint64_t at = list, va, entry, flags, bits, owned = account | (uint64_t)FRAME_OWNED << 32;
-	uint64_t base, *table, self;
-	uint32_t fresh = 0;
+	uint64_t at = run->list, end = run->end, i = run->va, entry = run->entry, flags = entry & (FRAME_SIZE - 1), f;
+	uint64_t base = near->base, *table = near->table, first = near->first, owned = run->owned, bits = page_bits[flags], count = frame_count;
+	uint64_t *frames = (uint64_t *)frame_table;
 
-	if (!user_load(at, &va) || !user_load(at + 8, &entry) || va >= AEGIS_USER_TOP || !near_find(e, va))
-		return 0;
-	flags = entry & (FRAME_SIZE - 1);
-	if ((flags & ~(BIND_WRITE | BIND_EXEC)) != BIND_READ)
-		return 0;
-	bits = entry_make(0, flags);
-	base = e->near.base;
-	table = e->near.table;
-	self = binding_of(table) | 1ul << 32; /* what a frame with this one binding has as first and count */
 	do {
-		uint64_t i = rotate_right(va - base, FRAME_SHIFT), frame_bits = entry - flags, f = rotate_right(frame_bits, FRAME_SHIFT);
-		struct aegis_frame_info *info = &frame_table[f];
+		i = rotate_right(i - base, FRAME_SHIFT);
+		f = rotate_right(entry - flags, FRAME_SHIFT);
+		if (i >= 512 || f >= count)
+			break;
+		f *= 3;
+		KEEP(f);
+		if (frames[f] != owned)
+			break;
+		KEEP(f);
+		if (frames[f + 1] || table[i])
+			break;
+		entry += bits;
+		KEEP(i);
+		table[i] = entry;
+		KEEP(i);
+		table[i + 512] = 0; /* its link */
+		i += first;
+		KEEP(f);
+		frames[f + 1] = i;
+		at += sizeof(struct aegis_binding);
+	} while (at != end && user_load(at, &i) && user_load(at + 8, &entry));
+	return at;
+}
 
-		if (i >= 512 || f >= frame_count || info->identity != owned)
+/* Frames that are bound there already: their rights change. */
+static RUN uint64_t run_protect(const struct run *run, const struct near *near)
+{
+	uint64_t at = run->list, end = run->end, va = run->va, entry = run->entry, flags = entry & (FRAME_SIZE - 1), f, i;
+	uint64_t base = near->base, *table = near->table, owned = run->owned, bits = page_bits[flags], count = frame_count;
+	const uint64_t *frames = (const uint64_t *)frame_table;
+
+	do {
+		i = rotate_right(va - base, FRAME_SHIFT);
+		f = rotate_right(entry - flags, FRAME_SHIFT);
+		if (i >= 512 || f >= count || frames[3 * f] != owned)
 			break;
-		if (info->bound == 0 && table[i] == 0) {
-			table[i] = frame_bits + bits;
-			table[i + 512] = 0; /* its link */
-			info->bound = self + i;
-			fresh++;
-		} else if ((table[i] ^ frame_bits) & ENTRY_FRAME || !(table[i] & ENTRY_PRESENT)) {
+		entry += bits;
+		KEEP(i);
+		if ((table[i] ^ entry) & (ENTRY_FRAME | ENTRY_PRESENT))
 			break;
-		} else {
-			table[i] = frame_bits + bits;
-			forget(e, va, e->near.shared, stale);
+		KEEP(i);
+		table[i] = entry;
+		invalidate_page(va);
+		at += sizeof(struct aegis_binding);
+	} while (at != end && user_load(at, &va) && user_load(at + 8, &entry));
+	return at;
+}
+
+/* Pages that are bound, or not: they are not any more. *broken: how many were. */
+static RUN uint64_t run_break(const struct run *run, const struct near *near, uint32_t *broken)
+{
+	uint64_t at = run->list, end = run->end, va = run->va, entry = run->entry;
+	uint64_t base = near->base, *table = near->table;
+	uint32_t n = 0, first = (uint32_t)near->first;
+
+	do {
+		uint64_t i = rotate_right(va - base, FRAME_SHIFT), old;
+
+		if (i >= 512 || entry & (BIND_READ | BIND_LEVEL_MASK))
+			break;
+		KEEP(i);
+		if ((old = table[i])) {
+			table[i] = 0;
+			link_remove(entry_frame(old), (uint32_t)i + first);
+			n++;
+			invalidate_page(va);
 		}
 		at += sizeof(struct aegis_binding);
-	} while (at < end && user_load(at, &va) && user_load(at + 8, &entry));
-	frame_table[e->near.frame].next += fresh;
-	return at - list;
+	} while (at != end && user_load(at, &va) && user_load(at + 8, &entry));
+	*broken = n;
+	return at;
+}
+
+static uint64_t bind_run(struct env *e, uint64_t owned, uint64_t list, uint64_t end, struct stale *stale)
+{
+	struct run run = { .list = list, .end = end, .owned = owned };
+	struct near *near = &e->near;
+	uint64_t flags, at;
+	uint32_t broken;
+
+	if (!user_load(list, &run.va) || !user_load(list + 8, &run.entry) || !near_find(e, run.va))
+		return list;
+	flags = run.entry & (FRAME_SIZE - 1);
+	if (flags & BIND_READ) {
+		if (flags >= 8)
+			return list;
+		at = run_fresh(&run, near);
+		*near->entries += (uint32_t)((at - list) / sizeof(struct aegis_binding));
+		if (at > list)
+			return at;
+		at = run_protect(&run, near);
+		if (at == list)
+			return list;
+	} else {
+		at = run_break(&run, near, &broken);
+		*near->entries -= broken;
+	}
+	stale->all |= near->shared;
+	stale->others |= near->shared || e != current_env();
+	return at;
 }
 
 /* What is not common, one by one; stops where a run may begin again. Returns 0, or why the one at *at could not be done. */
 static int64_t bind_slowly(struct env *e, const struct env *account, uint64_t *at, const struct aegis_cap *cap, struct stale *stale)
 {
-	struct aegis_binding b;
-	int64_t error = copy_from_user(&b, *at, sizeof(b));
+	uint64_t va, entry;
+	int64_t error;
+	bool loaded;
 
+	loaded = user_load(*at, &va) && user_load(*at + 8, &entry);
+	error = loaded ? bind_one(e, account, &(struct aegis_binding){ va, entry }, cap, stale) : -E_FAULT;
 	if (!error)
-		error = bind_one(e, account, &b, cap, stale);
-	if (!error)
-		*at += sizeof(b);
+		*at += sizeof(struct aegis_binding);
 	return error;
 }
 
@@ -217,70 +323,154 @@ static void forget_stale(const struct env *e, const struct stale *stale)
 
 static int64_t bind_list(struct env *e, uint64_t list, uint64_t n, const struct aegis_cap *cap)
 {
-	const struct env *account = this_cpu()->current->account;
+	const struct env *me = this_cpu()->current;
 	uint64_t at = list, end = list + n * sizeof(struct aegis_binding);
 	struct stale stale = { false, false };
 	int64_t error = 0;
 
 	while (at < end && !error) {
-		user_open();
-		at += bind_run(e, account->id, at, end, &stale);
-		user_close();
+		if (!cap)
+			at = bind_run(e, me->owned, at, end, &stale);
 		if (at < end)
-			error = bind_slowly(e, account, &at, cap, &stale);
+			error = bind_slowly(e, me->account, &at, cap, &stale);
 	}
 	if (stale.all | stale.others)
 		forget_stale(e, &stale);
 	return at > list ? (int64_t)((at - list) / sizeof(struct aegis_binding)) : error;
 }
 
-int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, uint64_t unused)
+/* One page by a capability that was verified, going where nothing is bound, in e's near leaf. False: not that simple; nothing was done. The rights of a
+ * capability and the flags of a binding are the same bits. */
+_Static_assert(RIGHT_READ == BIND_READ && RIGHT_WRITE == BIND_WRITE && RIGHT_EXEC == BIND_EXEC, "bind_sealed");
+#define RIGHTS_TO_BIND ((uint64_t)(BIND_READ | BIND_WRITE | BIND_EXEC))
+static inline bool bind_sealed(struct env *e, uint64_t va, uint64_t entry, uint64_t rights_epoch, uint64_t first, uint64_t count)
 {
-	struct env *e = env_find((env_id)env);
-	struct aegis_cap cap;
-	int64_t error;
+	const struct near *near = &e->near;
+	uint64_t flags = entry & (FRAME_SIZE - 1), f = entry >> FRAME_SHIFT, i = va - near->base, *slot;
+	struct aegis_frame_info *info = &frame_table[f];
 
-	(void)unused;
+	if (i >= LEAF_SPAN || i & (FRAME_SIZE - 1) || !(flags & BIND_READ) || flags & ~(rights_epoch >> 16 & RIGHTS_TO_BIND) || f >= frame_count ||
+		f - first >= count || info->state != FRAME_OWNED || info->epoch != rights_epoch >> 32)
+		return false;
+	i >>= FRAME_SHIFT;
+	slot = &near->table[i];
+	if (*slot)
+		return false;
+	*slot = entry + page_bits[flags];
+	info->clean = 0;
+	link_add_to(info, (uint32_t)(near->first + i));
+	++*near->entries;
+	return true;
+}
+
+static __attribute__((noinline)) int64_t bind_list_by(struct env *e, uint64_t list, uint64_t n, uint64_t rights_epoch, uint64_t first, uint64_t count)
+{
+	const struct aegis_cap cap = { .rights = (uint16_t)(rights_epoch >> 16), .epoch = (uint32_t)(rights_epoch >> 32), .first = first, .count = count };
+
+	e->near.generation = 0; /* the next one finds its leaf */
+	return bind_list(e, list, n, &cap);
+}
+
+/* The capability's words are loaded once, and verified as loaded. */
+static RUN int64_t bind_by_capability(struct env *e, uint64_t list, uint64_t n, uint64_t capability)
+{
+	uint64_t name, first, count, seal, va, entry;
+
+	if (capability >= AEGIS_USER_TOP - sizeof(struct aegis_cap))
+		return -E_FAULT;
+	if (!user_load(capability, &name) || !user_load(capability + 8, &first) || !user_load(capability + 16, &count) ||
+		!user_load(capability + 24, &seal))
+		return -E_FAULT;
+	if ((uint16_t)name != CAP_FRAMES || siphash_2_4(cap_key, name, first, count) != seal)
+		return -E_DENIED;
+	if (n == 1 && user_load(list, &va) && user_load(list + 8, &entry) &&
+		(e->near.generation == table_generation || near_walk(e, va)) && bind_sealed(e, va, entry, name, first, count))
+		return 1;
+	return bind_list_by(e, list, n, name, first, count);
+}
+
+static inline int64_t bind_checked(uint64_t env, uint64_t list, uint64_t n, uint64_t capability)
+{
+	struct env *e = current_env();
+
 	if (n - 1 >= AEGIS_BATCH_MAX)
 		return -E_INVALID;
 	if (list >= AEGIS_USER_TOP - AEGIS_BATCH_MAX * sizeof(struct aegis_binding))
 		return -E_FAULT;
 	if (env) {
+		e = env_find((env_id)env);
 		if (!e || e->stopping)
 			return -E_NOENV;
 		if (!env_mine(e))
 			return -E_DENIED;
 	}
-	if (!capability)
-		return bind_list(e, list, n, NULL);
-	if ((error = cap_fetch(&cap, capability, CAP_FRAMES, 0)))
-		return error;
-	return bind_list(e, list, n, &cap);
+	return capability ? bind_by_capability(e, list, n, capability) : bind_list(e, list, n, NULL);
 }
 
-int64_t call_frame_break(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
+int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, uint64_t unused)
 {
-	struct env *account = this_cpu()->current->account;
-	frame_t list[AEGIS_BATCH_MAX];
+	int64_t result;
+
+	(void)unused;
+	user_open(); /* once, for all that the call loads */
+	result = bind_checked(env, list, n, capability);
+	user_close();
+	return result;
+}
+
+/* Breaks f of the account's. Bindings as pages in page tables of its own are broken here, others by bind_break_all. */
+static inline int64_t break_frame(frame_t f, uint64_t owned, uint32_t *budget)
+{
+	struct aegis_frame_info *frames = frame_table, *info = &frames[f], *table;
+	uint32_t left = *budget, binding;
+
+	if (f >= frame_count || (info->identity & ~FRAME_CLEAN_BIT) != owned)
+		return -E_DENIED;
+	info->epoch++;
+	for (binding = info->first; binding != NO_BINDING && left; left--) {
+		table = &frames[binding_table(binding)];
+		if (table->identity != owned + TABLE1_IDENTITY)
+			break;
+		binding = binding_break_first(info, table, binding);
+	}
+	*budget = left;
+	return binding == NO_BINDING ? 0 : bind_break_all(f, budget);
+}
+
+static inline void forget_everywhere(void)
+{
+	write_cr3(read_cr3());
+	smp_forget(NULL);
+}
+
+static __attribute__((noinline)) int64_t break_list(uint64_t frames, uint64_t n)
+{
+	uint64_t done = 0, owned = current_env()->owned;
 	uint32_t budget = BREAK_BUDGET;
-	uint64_t done = 0;
+	frame_t list[AEGIS_BATCH_MAX];
 	int64_t error;
 
-	(void)c, (void)d, (void)e;
 	if (n - 1 >= AEGIS_BATCH_MAX)
 		return -E_INVALID;
 	if ((error = copy_from_user(list, frames, n * sizeof(*list))))
 		return error;
-	for (; done < n; done++) {
-		if (!frame_owned(list[done], account)) {
-			error = -E_DENIED;
-			break;
-		}
-		frame_table[list[done]].epoch++;
-		if ((error = bind_break_all(list[done], &budget)))
-			break;
-	}
-	write_cr3(read_cr3());
-	smp_forget(NULL);
+	while (done < n && !(error = break_frame(list[done], owned, &budget)))
+		done++;
+	forget_everywhere();
 	return done ? (int64_t)done : error;
+}
+
+/* Mostly it is one. */
+RUN int64_t call_frame_break(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
+{
+	uint32_t budget = BREAK_BUDGET;
+	int64_t error;
+	frame_t f;
+
+	(void)c, (void)d, (void)e;
+	if (n != 1 || frames >= AEGIS_USER_TOP - sizeof(f) || cpu_features.smap || !user_load32(frames, &f))
+		return break_list(frames, n);
+	error = break_frame(f, current_env()->owned, &budget);
+	forget_everywhere();
+	return error ? error : 1;
 }

@@ -1,10 +1,13 @@
 /* Dispatch of kernel calls, from the one table; and the way to user memory. */
 #include <kernel/call.h>
+#include <kernel/x86_64/offsets.h>
 
-_Static_assert(CALL_COUNT == 27, "entry.S bounds the number");
+_Static_assert(CALL_COUNT == CALLS && AEGIS_CALL_LAST == CALL_LAST && CALL_bind == NUMBER_BIND && CALL_yield == NUMBER_YIELD && E_NOENV == ERROR_NOENV &&
+		       E_STATE == ERROR_STATE,
+	"offsets.h");
 
 int64_t copy_guarded(void *to, const void *from, size_t words, size_t bytes);
-extern char entry_call_null[], entry_call_full[], entry_call_yield[], entry_call_transfer[], entry_call_transfer_async[], entry_call_transfer_back[],
+extern char entry_call_null[], entry_call_full[], entry_call_bind[], entry_call_yield[], entry_call_transfer[], entry_call_transfer_async[], entry_call_transfer_back[],
 	entry_foreign[];
 
 /* The first instruction of each call. Those written in C share one entry; a call that is a few instructions has its own. They are in the order of rax: the
@@ -20,7 +23,7 @@ extern const call_handler call_handlers[CALL_COUNT];
 #pragma GCC diagnostic ignored "-Woverride-init"
 char *const call_entries[CALL_COUNT + FOREIGN] = {
 	AEGIS_CALLS(ENTRY) /* then the exceptions */
-	[PLACE(CALL_null)] = entry_call_null, [PLACE(CALL_yield)] = entry_call_yield, [PLACE(CALL_transfer)] = entry_call_transfer,
+	[PLACE(CALL_null)] = entry_call_null, [PLACE(CALL_bind)] = entry_call_bind, [PLACE(CALL_yield)] = entry_call_yield, [PLACE(CALL_transfer)] = entry_call_transfer,
 	[PLACE(CALL_transfer_async)] = entry_call_transfer_async, [PLACE(CALL_transfer_back)] = entry_call_transfer_back,
 	[CALL_COUNT ... CALL_COUNT + FOREIGN - 1] = entry_foreign,
 };

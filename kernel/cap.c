@@ -6,55 +6,26 @@
 #include <kernel/frame.h>
 #include <kernel/slice.h>
 
-static uint8_t key[16]; /* written once at start */
+uint64_t cap_key[2];
 
-static inline uint64_t rotate(uint64_t v, int n) { return v << n | v >> (64 - n); }
-
-static void sip_round(uint64_t v[4])
+void cap_start(const uint64_t boot_key[2])
 {
-	v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
-	v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
-	v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
-	v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
+	cap_key[0] = boot_key[0];
+	cap_key[1] = boot_key[1];
 }
 
-uint64_t siphash_2_4(const uint8_t k[16], const void *bytes, size_t n)
+_Static_assert(offsetof(struct aegis_cap, seal) == 24, "a name is three words");
+static uint64_t seal_of(const struct aegis_cap *cap)
 {
-	const uint8_t *in = bytes;
-	uint64_t k0, k1, word, last = (uint64_t)n << 56;
-	uint64_t v[4];
+	const uint64_t *name = (const uint64_t *)cap;
 
-	memcpy(&k0, k, 8);
-	memcpy(&k1, k + 8, 8);
-	v[0] = k0 ^ 0x736f6d6570736575;
-	v[1] = k1 ^ 0x646f72616e646f6d;
-	v[2] = k0 ^ 0x6c7967656e657261;
-	v[3] = k1 ^ 0x7465646279746573;
-	for (; n >= 8; n -= 8, in += 8) {
-		memcpy(&word, in, 8);
-		v[3] ^= word;
-		sip_round(v), sip_round(v);
-		v[0] ^= word;
-	}
-	for (size_t i = 0; i < n; i++)
-		last |= (uint64_t)in[i] << 8 * i;
-	v[3] ^= last;
-	sip_round(v), sip_round(v);
-	v[0] ^= last;
-	v[2] ^= 0xff;
-	sip_round(v), sip_round(v), sip_round(v), sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return siphash_2_4(cap_key, name[0], name[1], name[2]);
 }
 
-void cap_start(const uint8_t boot_key[16]) { memcpy(key, boot_key, sizeof(key)); }
+void cap_seal(struct aegis_cap *cap) { cap->seal = seal_of(cap); }
 
-void cap_seal(struct aegis_cap *cap) { cap->seal = siphash_2_4(key, cap, offsetof(struct aegis_cap, seal)); }
-
-bool cap_valid(const struct aegis_cap *cap)
-{
-	/* One comparison of whole words: its time does not depend on how many bytes of a forged seal are right. */
-	return siphash_2_4(key, cap, offsetof(struct aegis_cap, seal)) == cap->seal;
-}
+/* One comparison of whole words: its time does not depend on how many bytes of a forged seal are right. */
+bool cap_valid(const struct aegis_cap *cap) { return seal_of(cap) == cap->seal; }
 
 int64_t cap_fetch(struct aegis_cap *out, uint64_t user, uint32_t kind, uint32_t rights)
 {

@@ -97,6 +97,7 @@ struct env *env_make(const struct aegis_env_spec *spec, struct env *account)
 	e->id = (e->info->id & ~((1u << ENV_SLOT_BITS) - 1)) + (1u << ENV_SLOT_BITS) + slot; /* the next generation */
 	if (e->id < 1u << ENV_SLOT_BITS)
 		e->id += 1u << ENV_SLOT_BITS; /* no name is like a claim's high half */
+	e->ready = claim_word(e, CLAIM_READY);
 	e->upcall_end = (uint8_t *)frame_pointer(spec->upcall) + 256;
 	e->entries = spec->entries;
 	e->root = (uint64_t)spec->root << FRAME_SHIFT;
@@ -117,6 +118,7 @@ struct env *env_make(const struct aegis_env_spec *spec, struct env *account)
 	} else {
 		e->account = account;
 	}
+	e->owned = e->account->id | (uint64_t)FRAME_OWNED << 32;
 	e->account->held.environments++;
 	*e->info = (struct aegis_env_info){ .id = e->id, .account = e->account->id, .keeper = e->keeper, .state = ENV_LIVE,
 		.limits = e->limits, .object = spec->object };

@@ -21,7 +21,8 @@ enum resume_kind {
 struct near { /* bind.c */
 	uint64_t base;       /* address of the leaf's first page */
 	uint64_t *table;
-	frame_t frame;
+	uint32_t *entries;   /* the table's count, in the frame table */
+	uint64_t first;      /* what a frame bound in the leaf's first page alone has as first binding and count */
 	uint32_t generation; /* 0: none */
 	bool shared;
 };
@@ -45,7 +46,10 @@ struct env {
 	uint32_t slices;               /* 92: first of its positions, or NO_POSITION */
 	struct env *volatile caller;   /* 96: whom it serves and will transfer back to. Taken by atomic exchange */
 	volatile uint64_t *claim;      /* 104: its claim word */
-	uint64_t wanted;               /* 112: the events that end its sleep */
+	uint64_t owned;                /* 112: identity of its account's frames, in the frame table */
+	struct near near;              /* 120 to 159 */
+	uint64_t ready;                /* 160: its claim word when it is ready to run */
+	uint64_t wanted;               /* the events that end its sleep */
 	uint64_t idle_rip, idle_rsp;   /* where it sleeps: transfers that it serves meanwhile may use rip and rsp */
 	uint64_t argument;             /* RESUME_FIRST: rdi */
 	struct aegis_env_info *info;
@@ -64,7 +68,6 @@ struct env {
 	bool taken;
 	bool preempted;                /* trap and what follows it have been written to */
 	frame_t object_frame, root_frame, upcall_frame;
-	struct near near;
 	struct trap trap;              /* RESUME_TRAP */
 	uint64_t fs_base, gs_base;
 	uint8_t vectors[2816] __attribute__((aligned(64))); /* RESUME_TRAP: xsave */
@@ -72,8 +75,9 @@ struct env {
 _Static_assert(sizeof(struct env) <= FRAME_SIZE, "an environment is one frame");
 #define AT(field, place) (__builtin_offsetof(struct env, field) == (place))
 _Static_assert(AT(entries.exception, 8) && AT(entries.foreign, 24) && AT(entries.transfer, 32) && AT(entries.async, 40) && AT(root, 48) && AT(rip, 56) &&
-		       AT(rsp, 64) && AT(result, 72) && AT(id, 80) && AT(resume, 84) && AT(peer, 88) && AT(caller, 96) && AT(claim, 104),
-	"entry.S");
+		       AT(rsp, 64) && AT(result, 72) && AT(id, 80) && AT(resume, 84) && AT(peer, 88) && AT(caller, 96) && AT(claim, 104) && AT(owned, 112) && AT(near, 120) &&
+		       AT(near.table, 128) && AT(near.entries, 136) && AT(near.first, 144) && AT(near.generation, 152) && AT(ready, 160),
+	"entry.S, bind.S");
 #undef AT
 
 extern uint32_t env_slots, env_slot_mask; /* written once at start; a power of two, and that less one */

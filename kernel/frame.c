@@ -10,7 +10,7 @@
 #define END UINT32_MAX
 
 struct aegis_frame_info *frame_table;
-uint32_t frame_count;
+uint64_t frame_count;
 static uint32_t first_free = END; /* owner: the kernel lock; mirrored in machine_info */
 
 static void set_first_free(frame_t f) { machine_info->frames_first_free = first_free = f; }
@@ -56,7 +56,7 @@ void frame_start(void)
 	const struct boot_memory *m = &boot_memory;
 	uint64_t top = m->usable[m->ranges - 1].end >> FRAME_SHIFT;
 
-	frame_count = (uint32_t)(top < 1ul << 27 ? top : 1ul << 27); /* 512 GiB: what the physical map covers */
+	frame_count = top < 1ul << 27 ? top : 1ul << 27; /* 512 GiB: what the physical map covers */
 	frame_table = boot_allocate(frame_count * sizeof(*frame_table));
 	for (uint32_t f = 0; f < frame_count; f++)
 		frame_table[f].state = FRAME_KERNEL;

@@ -5,7 +5,9 @@
 #include <kernel/env.h>
 
 extern struct aegis_frame_info *frame_table; /* by frame number */
-extern uint32_t frame_count;
+extern uint64_t frame_count;
+
+#define FRAME_CLEAN_BIT (1ul << 40) /* `clean`, in an entry's identity */
 
 void frame_start(void); /* the table, from boot memory */
 void frame_free_rest(env_id first_owner); /* after the last allocation from boot memory: what is left is free */

@@ -18,16 +18,16 @@ static inline struct link *binding_link(uint32_t binding) { return physical((uin
 static inline uint32_t binding_of(const uint64_t *entry) { return (uint32_t)(((uint64_t)entry - PHYSICAL_MAP) / 8); }
 static inline frame_t binding_table(uint32_t binding) { return binding / 512; }
 
-static inline void link_add(frame_t f, uint32_t binding)
+static inline void link_add_to(struct aegis_frame_info *info, uint32_t binding)
 {
-	struct aegis_frame_info *info = &frame_table[f];
-
 	*binding_link(binding) = (struct link){ info->first, NO_BINDING };
 	if (info->first != NO_BINDING)
 		binding_link(info->first)->previous = binding;
 	info->first = binding;
 	info->bindings++;
 }
+
+static inline void link_add(frame_t f, uint32_t binding) { link_add_to(&frame_table[f], binding); }
 
 static inline void link_remove(frame_t f, uint32_t binding)
 {

@@ -66,7 +66,7 @@ static void info_finish(void)
 	i->tsc_hz = tsc_hz;
 	i->boot_seconds = boot_seconds;
 	i->quantum = slice_quantum;
-	i->frames = frame_count;
+	i->frames = (uint32_t)frame_count;
 	i->frames_total = i->frames_free + (uint32_t)((boot_memory.module.end - boot_memory.module.start + FRAME_SIZE - 1) / FRAME_SIZE);
 	i->env_slots = env_slots;
 	i->call_count = CALL_COUNT;
@@ -83,7 +83,7 @@ _Noreturn void kernel_main(uint32_t magic, uint32_t information);
 _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, uint32_t information)
 {
 	uint64_t boot_tsc = read_tsc();
-	uint8_t key[16];
+	uint64_t key[2];
 	struct env *first;
 
 	uart_start(0);                          /* so that refusals can be read */

@@ -145,7 +145,7 @@ static void fill_boot_page(struct aegis_boot *boot, const struct env *e, uint64_
 /* The first environment holds everything that there is to hold. */
 static struct aegis_limits whole_machine(void)
 {
-	return (struct aegis_limits){ .frames = frame_count, .slices = slice_positions * machine_info->cpus, .environments = env_slots };
+	return (struct aegis_limits){ .frames = (uint32_t)frame_count, .slices = slice_positions * machine_info->cpus, .environments = env_slots };
 }
 
 static void own_module(struct env *e, uint64_t module, uint64_t size)

@@ -73,18 +73,22 @@ int64_t slot_break(uint64_t *slot, frame_t table, uint32_t level)
 
 int64_t bind_break_all(frame_t f, uint32_t *budget)
 {
-	while (frame_table[f].first != NO_BINDING) {
-		uint32_t binding = frame_table[f].first;
-		frame_t table = binding_table(binding);
-		uint32_t level = table_level(table), steps = level == 1 ? 512 : 1;
+	struct aegis_frame_info *info = &frame_table[f];
+
+	while (info->first != NO_BINDING) {
+		frame_t table_frame = binding_table(info->first);
+		struct aegis_frame_info *table = &frame_table[table_frame];
+		uint32_t level = table_level(table_frame), steps = level == 1 ? 512 : 1;
 		int64_t error;
 
 		if (*budget < steps)
 			return -E_AGAIN;
 		*budget -= steps;
-		if (frame_table[table].owner != frame_table[f].owner)
-			revoke_lost(frame_table[table].owner, REVOKE_RANGE, f);
-		if ((error = slot_break(binding_entry(binding), table, level)))
+		if (table->owner != info->owner)
+			revoke_lost(table->owner, REVOKE_RANGE, f);
+		if (level == 0)
+			binding_break_first(info, table, info->first);
+		else if ((error = slot_break(binding_entry(info->first), table_frame, level)))
 			return error;
 	}
 	return 0;

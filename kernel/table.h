@@ -23,3 +23,19 @@ void table_unmake(frame_t f);                /* of one without entries and uses:
 void leaf_empty(frame_t f);                  /* breaks what a level-1 table holds */
 /* Breaks the binding in `slot`, which is present. 0 or -E_BUSY: the last use of a table of tables that is not empty. */
 int64_t slot_break(uint64_t *slot, frame_t table, uint32_t level);
+
+/* The first binding of a frame, a page's in `table`, goes. Returns the next. */
+static inline uint32_t binding_break_first(struct aegis_frame_info *frame, struct aegis_frame_info *table, uint32_t binding)
+{
+	uint32_t next = binding_link(binding)->next;
+
+	*binding_entry(binding) = 0;
+	table->next--;
+	frame->bindings--;
+	frame->first = next;
+	if (next != NO_BINDING)
+		binding_link(next)->previous = NO_BINDING;
+	return next;
+}
+/* What the identity of an account's leaf tables has more than that of its ordinary frames. */
+#define TABLE1_IDENTITY ((uint64_t)(FRAME_TABLE1 - FRAME_OWNED) << 32)

@@ -81,6 +81,13 @@ static inline struct cpu *this_cpu(void)
 	return c;
 }
 
+static inline struct env *current_env(void) /* this_cpu()->current, in one instruction */
+{
+	struct env *e;
+	__asm__ volatile("mov %%gs:8, %0" : "=r"(e));
+	return e;
+}
+
 /* Interrupted user registers as the interrupt stub stores them on the kernel stack. */
 struct trap {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;

@@ -4,45 +4,10 @@
  * swapgs of an entry and that of an exit. The upcall page of the current environment is found through the task-state segment: rsp[0]
  * in it, where the CPU pushes the state of an interrupted user program, is byte 256 of that page (include/aegis/upcall.h). */
 
-#define CPU_CURRENT %gs:8
-#define CPU_SCRATCH %gs:16
-#define CPU_STACK %gs:24
-#define CPU_UPCALL_END %gs:40
-#define CPU_NUMBER %gs:140
-#define CPU_SLICE_END %gs:144
+#include <kernel/x86_64/offsets.h>
 
-/* struct env (env.h asserts these) */
-#define ENV_ENTRY_EXCEPTION 8
-#define ENV_ENTRY_FOREIGN 24
-#define ENV_ENTRY_TRANSFER 32
-#define ENV_ENTRY_ASYNC 40
-#define ENV_ROOT 48
-#define ENV_RIP 56
-#define ENV_RSP 64
-#define ENV_RESULT 72
-#define ENV_ID 80
-#define ENV_RESUME 84
-#define ENV_PEER 88
-#define ENV_CALLER 96
-#define ENV_CLAIM 104
-#define CLAIM_READY_BIT 32 /* CLAIM_READY, in a claim word; CLAIM_IDLE is 0 there */
-#define RESUME_CALL 0
-
-/* struct aegis_upcall, from its byte 256 */
-#define UPCALL_CPU (4 - 256)
-#define UPCALL_PENDING (8 - 256)
-#define UPCALL_SLICE_END (16 - 256)
-#define UPCALL_FOREIGN_RIP (32 - 256)
-#define UPCALL_FOREIGN_RFLAGS (40 - 256)
-
-#define FLAGS_USER 0x202
-#define CALL_LAST -256
-#define CALL_COUNT 27
-#define CALL_YIELD 12
-#define E_NOENV 7
-#define E_STATE 11
 /* With rax as the user gave it, a call's place in a table of quadwords. */
-#define TABLE(table) table - 8 * (CALL_LAST - CALL_COUNT + 1)(,%rax,8)
+#define TABLE(table) table - 8 * (CALL_LAST - CALLS + 1)(,%rax,8)
 
 	.text
 
@@ -53,7 +18,7 @@
 	.align 16
 	.globl entry_syscall, entry_foreign
 entry_syscall:
-	cmp $CALL_LAST - CALL_COUNT + 1, %rax
+	cmp $CALL_LAST - CALLS + 1, %rax
 	jb entry_foreign
 	jmp *TABLE(call_entries)
 
@@ -85,16 +50,12 @@ entry_call_full:
 	push CPU_SCRATCH
 	push %rcx
 	push %r11
-	push $0 /* alignment */
-	mov $1, %ecx
-	xchg %ecx, kernel_lock(%rip)
-	test %ecx, %ecx
-	jnz entry_wait
+	lock btsl $0, kernel_lock(%rip)
+	jc entry_wait
 entry_locked:
 	mov %r10, %rcx
-	call *TABLE(call_handlers)
+	call *TABLE(call_handlers) /* the stack is not aligned to 16: nothing here is compiled to want that */
 	movl $0, kernel_lock(%rip)
-	add $8, %rsp
 	xor %edi, %edi
 	xor %esi, %esi
 	xor %edx, %edx
@@ -137,12 +98,10 @@ entry_wait:
 	mov (%rcx), %r11
 	mov %r11, CPU_UPCALL_END
 	.endm
-/* The environment at rax becomes ready to run again, with the result 0; rax and r11 are lost. */
+/* The environment at rax becomes ready to run again, with the result 0 (its `resume` is RESUME_CALL while it runs); rax and r11 are lost. */
 	.macro publish_rax
 	movq $0, ENV_RESULT(%rax)
-	movl $RESUME_CALL, ENV_RESUME(%rax)
-	mov ENV_ID(%rax), %r11d
-	bts $CLAIM_READY_BIT, %r11
+	mov ENV_READY(%rax), %r11
 	mov ENV_CLAIM(%rax), %rax
 	mov %r11, (%rax)
 	.endm
@@ -166,7 +125,7 @@ entry_call_transfer:
 	mov %rax, ENV_CALLER(%rcx) /* from here on others can have the caller */
 	mov ENV_ID(%rax), %eax     /* its frame is there until every CPU has been out of the kernel: smp_quiesce */
 	mov ENV_ENTRY_TRANSFER(%rcx), %rcx
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	swapgs
 	sysretq
 
@@ -189,7 +148,7 @@ entry_call_transfer_async:
 	mov %esp, %eax
 	mov CPU_SCRATCH, %rsp
 	mov ENV_ENTRY_ASYNC(%rcx), %rcx
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	swapgs
 	sysretq
 
@@ -216,7 +175,7 @@ transfer_back_looked:
 	xor %eax, %eax
 	mov ENV_RSP(%rcx), %rsp
 	mov ENV_RIP(%rcx), %rcx
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	swapgs
 	sysretq
 
@@ -235,13 +194,11 @@ transfer_back_look:
 	.endr
 	jmp transfer_back_looked
 
-/* The rest of the slice goes to edi, if that gave the CPU away by a call itself; otherwise, and for 0, C decides. The registers stay as they
+/* The rest of the slice goes to edi, if that gave the CPU away by a call itself; otherwise, and for 0 (whose claim word is never 0), C decides. The registers stay as they
  * are but for rax, rcx, r11, and rsp, which is the other's. */
 	.align 16
 	.globl entry_call_yield
 entry_call_yield:
-	test %edi, %edi
-	jz entry_call_full
 	swapgs
 	mov CPU_CURRENT, %rax
 	mov %rcx, ENV_RIP(%rax)
@@ -253,8 +210,11 @@ entry_call_yield:
 	cmpl $RESUME_CALL, ENV_RESUME(%rcx)
 	jne yield_unclaim
 	mov CPU_CURRENT, %rax
-	switch_to_rcx
+	mov %rcx, CPU_CURRENT
+	mov ENV_ROOT(%rcx), %r11
+	mov %r11, %cr3
 	mov (%rcx), %rsp
+	mov %rsp, CPU_UPCALL_END
 	mov CPU_SLICE_END, %r11
 	mov %r11, UPCALL_SLICE_END(%rsp)
 	mov CPU_NUMBER, %r11d
@@ -263,20 +223,19 @@ entry_call_yield:
 	mov ENV_RESULT(%rcx), %rax
 	mov ENV_RSP(%rcx), %rsp
 	mov ENV_RIP(%rcx), %rcx
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	swapgs
 	sysretq
 
 yield_unclaim: /* rcx: claimed */
-	mov ENV_ID(%rcx), %r11d
-	bts $CLAIM_READY_BIT, %r11
+	mov ENV_READY(%rcx), %r11
 	mov ENV_CLAIM(%rcx), %rax
 	mov %r11, (%rax)
 yield_in_c:
 	mov CPU_CURRENT, %rax
 	mov ENV_RIP(%rax), %rcx
-	mov $FLAGS_USER, %r11d
-	mov $CALL_LAST - CALL_YIELD, %rax
+	mov $FLAGS_USER_BITS, %r11d
+	mov $CALL_LAST - NUMBER_YIELD, %rax
 	swapgs
 	jmp entry_call_full
 
@@ -287,18 +246,18 @@ transfer_refused:
 	jz 1f
 	cmp %edi, ENV_ID(%rcx)
 	jne 1f
-	mov $-E_STATE, %rax
+	mov $-ERROR_STATE, %rax
 	jmp 2f
-1:	mov $-E_NOENV, %rax
+1:	mov $-ERROR_NOENV, %rax
 2:	mov CPU_CURRENT, %rcx
 	mov ENV_RIP(%rcx), %rcx
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	swapgs
 	sysretq
 
 transfer_back_refused: /* rcx: the user's rip still */
-	mov $-E_STATE, %rax
-	mov $FLAGS_USER, %r11d
+	mov $-ERROR_STATE, %rax
+	mov $FLAGS_USER_BITS, %r11d
 	swapgs
 	sysretq
 
@@ -331,7 +290,7 @@ exception_\vector:
 	mov CPU_CURRENT, %rcx
 	mov ENV_ENTRY_EXCEPTION(%rcx), %rcx
 	swapgs
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	mov FRAME_RSP(72)(%rsp), %rsp
 	sysretq
 	.endm
@@ -496,7 +455,7 @@ resume_call:
 	mov %rcx, %rdi
 	mov %rsi, %rcx
 	mov %rdx, %rsp
-	mov $FLAGS_USER, %r11d
+	mov $FLAGS_USER_BITS, %r11d
 	xor %ebx, %ebx
 	xor %edx, %edx
 	xor %esi, %esi

@@ -18,9 +18,19 @@ static inline void user_close(void)
 
 static inline bool user_load(uint64_t at, uint64_t *v)
 {
-	__asm__ goto("1: mov (%1), %0\n"
+	__asm__ goto("1: mov %1, %0\n"
 		     ".pushsection .fixups, \"a\"\n.quad 1b, %l[fault]\n.popsection"
-		     : "=r"(*v) : "r"(at) : "memory" : fault);
+		     : "=r"(*v) : "m"(*(const volatile uint64_t *)at) : : fault);
+	return true;
+fault:
+	return false;
+}
+
+static inline bool user_load32(uint64_t at, uint32_t *v)
+{
+	__asm__ goto("1: mov %1, %0\n"
+		     ".pushsection .fixups, \"a\"\n.quad 1b, %l[fault]\n.popsection"
+		     : "=r"(*v) : "m"(*(const volatile uint32_t *)at) : : fault);
 	return true;
 fault:
 	return false;

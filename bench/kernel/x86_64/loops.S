@@ -68,11 +68,52 @@ transfer_loop:
 	pop %rbx
 	ret
 
+/* Directed yields as a library makes them: what C wants kept is saved around each. rsi: to whom. */
+	.macro yield_saved
+	.irp register, rbx, rbp, r12, r13, r14, r15
+	push %\register
+	.endr
+	mov $-256 - 12, %rax
+	syscall
+	.irp register, r15, r14, r13, r12, rbp, rbx
+	pop %\register
+	.endr
+	.endm
+	.globl yield_loop, yield_for_ever
+yield_loop:
+	push %rbx
+	mov %rdi, %rbx
+	mov %esi, %edi
+	begin
+	push %r9
+1:	push %rdi
+	yield_saved
+	pop %rdi
+	dec %rbx
+	jnz 1b
+	pop %r9
+	end
+	pop %rbx
+	ret
+/* rdi: to whom */
+yield_for_ever:
+	incq yields_taken(%rip)
+	push %rdi
+	yield_saved
+	pop %rdi
+	jmp yield_for_ever
+
 /* A server's transfer entry: counts, and goes back. */
 	.globl count_entry
 count_entry:
 	mov $-256 - 17, %rax
 	syscall
 	ud2
+
+	.section .bss
+	.align 8
+	.globl yields_taken
+yields_taken:
+	.skip 8
 
 	.section .note.GNU-stack, "", @progbits
