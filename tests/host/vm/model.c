@@ -9,7 +9,7 @@
 #include "model.h"
 
 struct frame {
-	enum { FREE, OWNED, TABLE } state;
+	enum { FREE, OWNED, TABLE, LINKS } state;
 	uint32_t level, bindings, used;
 	uint64_t *table;
 };
@@ -20,6 +20,8 @@ uint32_t model_free_frames, model_withheld;
 uint64_t model_binds;
 static struct aegis_info info = {.frames = MODEL_FRAMES};
 const struct aegis_info *machine_info = &info;
+static struct aegis_frame_info exposed[MODEL_FRAMES];
+const struct aegis_frame_info *frame_table = exposed;
 
 void panic(const char *text, ...)
 {
@@ -31,6 +33,12 @@ void panic(const char *text, ...)
 	fprintf(stderr, "\n");
 	va_end(arguments);
 	abort();
+}
+
+static void set_state(frame_t f, int state)
+{
+	frames[f].state = state;
+	exposed[f].state = state == FREE ? FRAME_FREE : FRAME_OWNED;
 }
 
 #define REQUIRE(condition)                                                                                             \
@@ -49,8 +57,10 @@ int64_t aegis_frame_alloc(frame_t *list, uint64_t n)
 	for (frame_t f = 1; f < MODEL_FRAMES && taken < n && counts_total(); f++) {
 		if (frames[f].state != FREE)
 			continue;
-		REQUIRE(list[taken] == FRAME_ANY);
-		frames[f] = (struct frame){.state = OWNED};
+		if (list[taken] != FRAME_ANY)
+			REQUIRE(frames[f = list[taken]].state == FREE);
+		frames[f] = (struct frame){0};
+		set_state(f, OWNED);
 		list[taken++] = f;
 		info.frames_free = --model_free_frames;
 	}
@@ -62,7 +72,7 @@ int64_t aegis_frame_free(const frame_t *list, uint64_t n)
 	REQUIRE(n && n <= AEGIS_BATCH_MAX);
 	for (uint64_t i = 0; i < n; i++) {
 		REQUIRE(list[i] < MODEL_FRAMES && frames[list[i]].state == OWNED && !frames[list[i]].bindings);
-		frames[list[i]].state = FREE;
+		set_state(list[i], FREE);
 		info.frames_free = ++model_free_frames;
 	}
 	return (int64_t)n;
@@ -89,6 +99,8 @@ static void become_table(frame_t f, uint32_t level)
 		return;
 	}
 	REQUIRE(frames[f].state == OWNED && frames[f].bindings == 0);
+	REQUIRE(f + 1 < MODEL_FRAMES && frames[f + 1].state == OWNED && frames[f + 1].bindings == 0);
+	frames[f + 1].state = LINKS;
 	frames[f].state = TABLE;
 	frames[f].level = level;
 	frames[f].used = 0;
@@ -100,7 +112,7 @@ static void drop(frame_t f, uint32_t level)
 	REQUIRE(frames[f].bindings);
 	if (--frames[f].bindings || !level)
 		return;
-	frames[f].state = OWNED;
+	frames[f].state = frames[f + 1].state = OWNED;
 	free(frames[f].table);
 }
 
@@ -196,12 +208,30 @@ int64_t aegis_bind(env_id env, const struct aegis_binding *list, uint64_t n, con
 	return (int64_t)n;
 }
 
-static frame_t own_frame(void)
+frame_t start_frame(void)
 {
 	frame_t f = FRAME_ANY;
 
 	REQUIRE(aegis_frame_alloc(&f, 1) == 1);
 	return f;
+}
+
+static frame_t own_pair(void)
+{
+	for (frame_t f = 1; f + 1 < MODEL_FRAMES; f++) {
+		frame_t both[2] = {f, f + 1};
+
+		if (frames[f].state == FREE && frames[f + 1].state == FREE && aegis_frame_alloc(both, 2) == 2)
+			return f;
+	}
+	panic("no pair of frames is left for the model");
+}
+
+void start_bind(uint64_t va, uint64_t entry)
+{
+	struct aegis_binding b = {va, entry};
+
+	REQUIRE(aegis_bind(0, &b, 1, NULL) == 1);
 }
 
 static void bind_own_table(env_id env, uint64_t va, frame_t f, uint32_t level)
@@ -212,19 +242,21 @@ static void bind_own_table(env_id env, uint64_t va, frame_t f, uint32_t level)
 	REQUIRE(aegis_bind(env, &b, 1, NULL) == 1);
 }
 
+void start_table(uint64_t va, uint32_t level) { bind_own_table(0, va, own_pair(), level); }
+
 env_id model_env_new(void)
 {
 	env_id env = 1;
 
 	while (roots[env])
 		env++;
-	roots[env] = own_frame();
+	roots[env] = own_pair();
 	become_table(roots[env], 4);
 	if (!shared)
-		shared = own_frame();
+		shared = own_pair();
 	bind_own_table(env, EXOS_SHARED_VA, shared, 3);
 	for (uint32_t level = 3; level > 0; level--) {
-		private_tables[env][level - 1] = own_frame();
+		private_tables[env][level - 1] = own_pair();
 		bind_own_table(env, SELF_VA, private_tables[env][level - 1], level);
 	}
 	return env;
@@ -245,13 +277,21 @@ static void take_apart(frame_t f, uint32_t level)
 	}
 }
 
+static void free_pair(frame_t f)
+{
+	frame_t both[2] = {f, f + 1};
+
+	aegis_frame_free(both, 2);
+}
+
 void model_env_destroy(env_id env)
 {
 	take_apart(roots[env], 4);
 	free(frames[roots[env]].table);
-	frames[roots[env]].state = OWNED;
-	aegis_frame_free(&roots[env], 1);
-	aegis_frame_free(private_tables[env], 3);
+	frames[roots[env]].state = frames[roots[env] + 1].state = OWNED;
+	free_pair(roots[env]);
+	for (uint32_t level = 0; level < 3; level++)
+		free_pair(private_tables[env][level]);
 	roots[env] = NO_FRAME;
 }
 
