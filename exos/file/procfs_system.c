@@ -48,11 +48,13 @@ static uint32_t running(uint32_t *all)
 static void write_stat(struct text *t, struct proc *p)
 {
 	uint64_t idle = procfs_user_time(machine_info->idle_ticks);
-	uint64_t busy = procfs_user_time(ticks_now() - machine_info->boot_tsc) - idle;
+	uint64_t busy = procfs_user_time((ticks_now() - machine_info->boot_tsc) * machine_info->cpus) - idle;
 	uint32_t all;
 
 	(void)p;
-	text_print(t, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\ncpu0 %lu 0 0 %lu 0 0 0 0 0 0\n", busy, idle, busy, idle);
+	text_print(t, "cpu  %lu 0 0 %lu 0 0 0 0 0 0\n", busy, idle);
+	for (uint32_t cpu = 0; cpu < machine_info->cpus; cpu++) /* idle time is counted for all together */
+		text_print(t, "cpu%u %lu 0 0 %lu 0 0 0 0 0 0\n", cpu, busy / machine_info->cpus, idle / machine_info->cpus);
 	text_print(t, "intr 0\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %u\nprocs_blocked 0\n",
 		machine_info->switches, machine_info->boot_seconds, proc_forks, running(&all));
 }

@@ -93,27 +93,34 @@ int64_t linux_sched_yield(struct regs *r)
 	return 0;
 }
 
-/* One CPU so far: the mask that is always right. */
 int64_t linux_sched_getaffinity(struct regs *r)
 {
-	uint64_t mask = 1;
+	struct proc *p = (int)A0(r) ? proc_find((int)A0(r)) : self->proc;
+	uint64_t mask;
 
 	if (A1(r) < sizeof(mask))
 		return -EINVAL;
-	if ((int)A0(r) && !proc_find((int)A0(r)))
+	if (!p)
 		return -ESRCH;
+	mask = p->slices.mask ? p->slices.mask & cpus_all() : cpus_all();
 	return copy_out(ADDRESS(void, A2(r)), &mask, sizeof(mask)) ? -EFAULT : (int64_t)sizeof(mask);
 }
 
 int64_t linux_sched_setaffinity(struct regs *r)
 {
+	struct proc *p = (int)A0(r) ? proc_find((int)A0(r)) : self->proc;
 	uint64_t mask = 0;
 
-	if ((int)A0(r) && !proc_find((int)A0(r)))
+	if (!p)
 		return -ESRCH;
 	if (copy_in(&mask, ADDRESS(const void, A2(r)), MIN(A1(r), sizeof(mask))))
 		return -EFAULT;
-	return mask & 1 ? 0 : -EINVAL;
+	if (!(mask & cpus_all()))
+		return -EINVAL;
+	p->slices.mask = mask;
+	if (p->slices.held)
+		cpus_give(p);
+	return 0;
 }
 
 enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_PRIVATE = 128, FUTEX_CALENDAR = 256 };

@@ -108,14 +108,10 @@ struct self_page *environment_self(const struct proc *p) { return frame_address(
 int environment_start(struct proc *p, const struct regs *regs)
 {
 	uint8_t *stack_page = frame_address(p->stack_frames[LIBRARY_STACK_FRAMES - 1]);
-	int64_t position;
 
 	memcpy(stack_page + FRAME_SIZE - sizeof(*regs), regs, sizeof(*regs));
-	position = aegis_slice_alloc(0, UINT32_MAX, p->env, NULL);
-	if (position < 0)
+	if (!cpus_give(p))
 		return -EAGAIN;
-	p->slice_cpu = 0;
-	p->slice_position = (uint32_t)position;
 	proc_account_stop(p); /* in the environment that it borrowed until now, if it did */
 	proc_account_start(p);
 	return 0;
@@ -138,4 +134,5 @@ void environment_destroy(struct proc *p)
 		panic("environment %x of process %d cannot be destroyed: %ld", p->env, p->pid, (long)result);
 	put_frames(p);
 	p->env = 0;
+	p->slices.held = 0; /* the kernel took them back */
 }

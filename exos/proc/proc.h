@@ -9,6 +9,7 @@
 #include <exos/frames.h>
 #include <exos/proc/signal.h>
 #include <exos/regs.h>
+#include <exos/sched/cpus.h>
 #include <exos/sched/wait.h>
 
 struct vm;
@@ -39,7 +40,7 @@ struct proc {
 	bool execed;
 	int exit_status;                  /* as wait reports it: code << 8, or signal (| 0x80 core) */
 	env_id env;
-	uint32_t slice_cpu, slice_position;
+	struct cpu_slices slices;
 	frame_t env_frames[3];            /* object, root (a pair), self page */
 	frame_t stack_frames[4];          /* LIBRARY_STACK_FRAMES */
 	frame_t private_tables[3];        /* page tables of the private region (pairs) */

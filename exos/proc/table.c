@@ -135,6 +135,7 @@ int table_inherit(struct proc *child, const struct proc *parent)
 	child->session = parent->session;
 	child->tty = parent->tty;
 	child->umask = parent->umask;
+	child->slices.mask = parent->slices.mask;
 	child->uid = parent->uid;
 	child->euid = parent->euid;
 	child->suid = parent->suid;
