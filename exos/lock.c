@@ -5,6 +5,8 @@
 #include <exos/start.h>
 #include <exos/x86_64/entry.h>
 
+#define SPINS 100
+
 env_id domain_holder;
 
 /* A holder that the kernel has stopped will never release. What it was changing may be half changed; going on is the better half of two evils. */
@@ -13,6 +15,13 @@ static bool holder_stopped(env_id env)
 	const struct aegis_env_info *info = &env_table[env_slot(env)];
 
 	return info->id != env || info->state == ENV_STOPPED;
+}
+
+/* The holder runs on another CPU, or so it was a moment ago. The lock is held for a few thousand instructions at most, mostly. */
+static void wait_for_other_cpu(env_id holder)
+{
+	for (int i = 0; i < SPINS && __atomic_load_n(&domain_holder, __ATOMIC_RELAXED) == holder; i++)
+		cpu_relax();
 }
 
 void domain_lock_contended(void)
@@ -27,8 +36,10 @@ void domain_lock_contended(void)
 				log_line("environment %x was stopped while it held the domain lock", expected);
 				return;
 			}
+		} else if (claim_table[env_slot(expected)] == ((uint64_t)CLAIM_READY << 32 | expected)) {
+			exos_yield(expected); /* it was interrupted inside */
 		} else {
-			exos_yield(expected);
+			wait_for_other_cpu(expected);
 		}
 	}
 }

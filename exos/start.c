@@ -22,6 +22,7 @@
 const struct aegis_info *machine_info;
 const struct aegis_frame_info *frame_table;
 const struct aegis_env_info *env_table;
+const volatile uint64_t *claim_table;
 frame_t domain_shared_table;
 int first_process;
 
@@ -115,16 +116,24 @@ static void set_entries(void)
 	aegis_env_entries(&entries);
 }
 
+static const void *bind_table(uint64_t *va, const struct aegis_range *range)
+{
+	uint64_t at = *va;
+
+	if (!frame_bind_shared(at, range->first, range->count, BIND_READ))
+		panic("not enough memory for page tables");
+	*va += range->count * FRAME_SIZE;
+	return (const void *)at;
+}
+
 static void bind_exposed_tables(void)
 {
 	const struct aegis_info *info = machine_info;
 	uint64_t va = EXOS_TABLES_VA;
 
-	if (!frame_bind_shared(va, info->frame_table.first, info->frame_table.count, BIND_READ) ||
-		!frame_bind_shared(va + info->frame_table.count * FRAME_SIZE, info->env_table.first, info->env_table.count, BIND_READ))
-		panic("not enough memory for page tables");
-	frame_table = (const void *)va;
-	env_table = (const void *)(va + info->frame_table.count * FRAME_SIZE);
+	frame_table = bind_table(&va, &info->frame_table);
+	env_table = bind_table(&va, &info->env_table);
+	claim_table = bind_table(&va, &info->claim_table);
 }
 
 void start_domain(const struct aegis_boot *from);

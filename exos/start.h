@@ -11,6 +11,7 @@
 extern const struct aegis_info *machine_info;        /* read-only, bound from the kernel */
 extern const struct aegis_frame_info *frame_table;
 extern const struct aegis_env_info *env_table;
+extern const volatile uint64_t *claim_table; /* by slot of the environment table */
 extern frame_t domain_shared_table; /* the level-3 table of the shared slot */
 extern int first_process;           /* its pid; the machine ends with it */
 

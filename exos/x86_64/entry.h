@@ -33,3 +33,4 @@ _Noreturn void exos_go(const struct regs *regs);
 /* Selectors of user mode, for struct regs. */
 #define USER_CS 0x2b
 #define USER_SS 0x23
+static inline void cpu_relax(void) { __asm__ volatile("pause"); } /* in a loop that waits for another CPU */
