@@ -12,7 +12,7 @@ env_id domain_holder;
 /* A holder that the kernel has stopped will never release. What it was changing may be half changed; going on is the better half of two evils. */
 static bool holder_stopped(env_id env)
 {
-	const struct aegis_env_info *info = &env_table[env_slot(env)];
+	const struct aegis_env_info *info = &env_table[env_slot_of(machine_info, env)];
 
 	return info->id != env || info->state == ENV_STOPPED;
 }
@@ -36,7 +36,7 @@ void domain_lock_contended(void)
 				log_line("environment %x was stopped while it held the domain lock", expected);
 				return;
 			}
-		} else if (claim_table[env_slot(expected)] == ((uint64_t)CLAIM_READY << 32 | expected)) {
+		} else if (claim_table[env_slot_of(machine_info, expected)] == ((uint64_t)CLAIM_READY << 32 | expected)) {
 			exos_yield(expected); /* it was interrupted inside */
 		} else {
 			wait_for_other_cpu(expected);

@@ -19,6 +19,6 @@ struct self_page {
 	uint64_t events;            /* taken from upcall.pending and not acted on yet */
 	uint8_t xsave[2816] __attribute__((aligned(64))); /* the program's vector registers while this environment does not run */
 };
-_Static_assert(sizeof(struct self_page) <= FRAME_SIZE, "self is one page");
+_Static_assert(sizeof(struct self_page) <= REPOSSESSED_OFFSET, "behind it in the page the kernel writes the repossession vector");
 
 #define self ((struct self_page *)SELF_VA)

@@ -38,11 +38,9 @@ int64_t call_account_resize(uint64_t env, uint64_t user, uint64_t c, uint64_t d,
 		return error;
 	if (!e || e->account != e)
 		return -E_NOENV;
-	if (!env_mine(e) || e == this_cpu()->current->account)
-		return -E_DENIED; /* not even one's own: the maker sizes it */
-	maker = env_find(e->account_creator);
-	if (!maker)
-		return -E_DENIED;
+	maker = current_env()->account;
+	if (!e->account_creator || e->account_creator != maker->id)
+		return -E_DENIED; /* only the maker: out of his own limits it comes */
 #define RESIZE(field) \
 	(wanted.field > e->limits.field ? (more.field = wanted.field - e->limits.field) : (less.field = e->limits.field - wanted.field))
 	RESIZE(frames), RESIZE(slices), RESIZE(environments);

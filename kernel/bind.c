@@ -40,7 +40,7 @@ static int64_t check_page(const struct env *account, frame_t f, uint64_t flags, 
 	case FRAME_UPCALL:
 		if (info->owner == account->id)
 			return 0;
-		if (cap && cap_covers(cap, f) && info->epoch == cap->epoch && (cap->rights & RIGHT_READ) &&
+		if (cap && cap_covers(cap, f) && epoch_valid(cap->epoch, info->epoch) && (cap->rights & RIGHT_READ) &&
 			(!writes || cap->rights & RIGHT_WRITE) && (!(flags & BIND_EXEC) || cap->rights & RIGHT_EXEC))
 			return 0;
 		return -E_DENIED;
@@ -350,7 +350,7 @@ static inline bool bind_sealed(struct env *e, uint64_t va, uint64_t entry, uint6
 	struct aegis_frame_info *info = &frame_table[f];
 
 	if (i >= LEAF_SPAN || i & (FRAME_SIZE - 1) || !(flags & BIND_READ) || flags & ~(rights_epoch >> 16 & RIGHTS_TO_BIND) || f >= frame_count ||
-		f - first >= count || info->state != FRAME_OWNED || info->epoch != rights_epoch >> 32)
+		f - first >= count || info->state != FRAME_OWNED || info->epoch != rights_epoch >> 32 /* a root capability goes the long way */)
 		return false;
 	i >>= FRAME_SHIFT;
 	slot = &near->table[i];
@@ -376,8 +376,6 @@ static RUN int64_t bind_by_capability(struct env *e, uint64_t list, uint64_t n, 
 {
 	uint64_t name, first, count, seal, va, entry;
 
-	if (capability >= AEGIS_USER_TOP - sizeof(struct aegis_cap))
-		return -E_FAULT;
 	if (!user_load(capability, &name) || !user_load(capability + 8, &first) || !user_load(capability + 16, &count) ||
 		!user_load(capability + 24, &seal))
 		return -E_FAULT;
@@ -395,7 +393,7 @@ static inline int64_t bind_checked(uint64_t env, uint64_t list, uint64_t n, uint
 
 	if (n - 1 >= AEGIS_BATCH_MAX)
 		return -E_INVALID;
-	if (list >= AEGIS_USER_TOP - AEGIS_BATCH_MAX * sizeof(struct aegis_binding))
+	if ((int64_t)(list | capability) < 0) /* the kernel's half; what is neither's faults when it is loaded */
 		return -E_FAULT;
 	if (env) {
 		e = env_find((env_id)env);
@@ -426,7 +424,7 @@ static inline int64_t break_frame(frame_t f, uint64_t owned, uint32_t *budget)
 
 	if (f >= frame_count || (info->identity & ~FRAME_CLEAN_BIT) != owned)
 		return -E_DENIED;
-	info->epoch++;
+	epoch_bump(&info->epoch);
 	for (binding = info->first; binding != NO_BINDING && left; left--) {
 		table = &frames[binding_table(binding)];
 		if (table->identity != owned + TABLE1_IDENTITY)

@@ -47,6 +47,8 @@ static int64_t check_mint(struct aegis_cap *cap)
 		if (cap->count - 1 >= AEGIS_BATCH_MAX || cap->first >= frame_count || cap->count > frame_count - cap->first)
 			return -E_INVALID;
 		cap->epoch = frame_table[cap->first].epoch;
+		if (cap->epoch == EPOCH_ANY)
+			return -E_DENIED;
 		for (uint64_t f = cap->first; f < cap->first + cap->count; f++)
 			if (!frame_owned((frame_t)f, account) || frame_table[f].epoch != cap->epoch)
 				return -E_DENIED;
@@ -57,8 +59,8 @@ static int64_t check_mint(struct aegis_cap *cap)
 		e = cap->count == 1 && cap->first && cap->first <= UINT32_MAX ? env_find((env_id)cap->first) : NULL;
 		if (!e)
 			return cap->count == 1 ? -E_NOENV : -E_INVALID;
-		cap->epoch = e->cap_epoch;
-		return env_mine(e) ? 0 : -E_DENIED;
+		cap->epoch = e->info->cap_epoch;
+		return env_mine(e) && cap->epoch != EPOCH_ANY ? 0 : -E_DENIED;
 	default: /* those for devices come from the first environment's by narrowing */
 		return -E_INVALID;
 	}
@@ -77,6 +79,34 @@ int64_t call_cap_mint(uint64_t out, uint64_t kind, uint64_t rights, uint64_t fir
 	return copy_to_user(out, &cap, sizeof(cap));
 }
 
+/* A root capability's narrowed ones get the epoch of what they name, so that they can be ended. */
+static int64_t narrow_epoch(struct aegis_cap *cap)
+{
+	struct env *e;
+
+	if (cap->epoch != EPOCH_ANY)
+		return 0;
+	switch (cap->kind) {
+	case CAP_FRAMES:
+		cap->epoch = frame_table[cap->first].epoch;
+		for (uint64_t f = cap->first; f < cap->first + cap->count; f++)
+			if (cap->count > AEGIS_BATCH_MAX || frame_table[f].epoch != cap->epoch)
+				return -E_INVALID;
+		break;
+	case CAP_SLICES:
+		return slice_epoch(cap->first, cap->count, &cap->epoch);
+	case CAP_DEVICE:
+		cap->epoch = device_epoch((uint32_t)cap->first);
+		break;
+	default:
+		e = env_find((env_id)cap->first);
+		if (!e)
+			return -E_NOENV;
+		cap->epoch = e->info->cap_epoch;
+	}
+	return cap->epoch == EPOCH_ANY ? -E_DENIED : 0;
+}
+
 int64_t call_cap_narrow(uint64_t in, uint64_t out, uint64_t rights, uint64_t first, uint64_t count)
 {
 	struct aegis_cap cap;
@@ -92,8 +122,34 @@ int64_t call_cap_narrow(uint64_t in, uint64_t out, uint64_t rights, uint64_t fir
 	cap.rights = (uint16_t)rights;
 	cap.first = first;
 	cap.count = count;
+	if ((error = narrow_epoch(&cap)))
+		return error;
 	cap_seal(&cap);
 	return copy_to_user(out, &cap, sizeof(cap));
+}
+
+static int64_t end_env(const struct aegis_cap *cap)
+{
+	struct env *e = env_find((env_id)cap->first);
+
+	if (!e || !epoch_valid(cap->epoch, e->info->cap_epoch))
+		return -E_DENIED;
+	epoch_bump(&e->info->cap_epoch);
+	e->commander = 0;
+	return 0;
+}
+
+static int64_t end_slices(const struct aegis_cap *cap)
+{
+	uint32_t epoch;
+	int64_t error = slice_check_range(current_env()->account, cap->first, cap->count, &epoch);
+
+	if (error)
+		return error;
+	if (!epoch_valid(cap->epoch, epoch))
+		return -E_DENIED;
+	slice_end_epoch(cap->first, cap->count);
+	return 0;
 }
 
 /* The epoch is bumped, and with it go the bindings that were made by such capabilities: an environment's commander, a device's owner. A slice that
@@ -101,8 +157,6 @@ int64_t call_cap_narrow(uint64_t in, uint64_t out, uint64_t rights, uint64_t fir
 int64_t call_cap_end(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
 {
 	struct aegis_cap cap;
-	struct env *e;
-	uint32_t epoch;
 	int64_t error;
 
 	(void)b, (void)c, (void)d, (void)unused;
@@ -112,19 +166,9 @@ int64_t call_cap_end(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, ui
 		return -E_DENIED;
 	switch (cap.kind) {
 	case CAP_ENV:
-		e = env_find((env_id)cap.first);
-		if (!e || cap.epoch != e->cap_epoch)
-			return -E_DENIED;
-		e->cap_epoch++;
-		e->commander = 0;
-		return 0;
+		return end_env(&cap);
 	case CAP_SLICES:
-		if ((error = slice_check_range(this_cpu()->current->account, cap.first, cap.count, &epoch)))
-			return error;
-		if (epoch != cap.epoch)
-			return -E_DENIED;
-		slice_end_epoch(cap.first, cap.count);
-		return 0;
+		return end_slices(&cap);
 	case CAP_DEVICE:
 		return device_end_epoch(&cap);
 	default:

@@ -48,7 +48,7 @@ int64_t call_device_bind(uint64_t capability, uint64_t env, uint64_t c, uint64_t
 		return error;
 	if (!e || e->stopping)
 		return -E_NOENV;
-	if (cap.epoch != epochs[cap.first]) /* a sealed capability names no device that is not there */
+	if (!env_mine(e) || !epoch_valid(cap.epoch, epochs[cap.first])) /* a sealed capability names no device that is not there */
 		return -E_DENIED;
 	owners[cap.first] = e->id;
 	if (cap.first < machine_info->consoles)
@@ -56,11 +56,13 @@ int64_t call_device_bind(uint64_t capability, uint64_t env, uint64_t c, uint64_t
 	return 0;
 }
 
+uint32_t device_epoch(uint32_t device) { return epochs[device]; }
+
 int64_t device_end_epoch(const struct aegis_cap *cap)
 {
-	if (cap->epoch != epochs[cap->first])
+	if (!epoch_valid(cap->epoch, epochs[cap->first]))
 		return -E_DENIED;
-	epochs[cap->first]++;
+	epoch_bump(&epochs[cap->first]);
 	owners[cap->first] = 0;
 	return 0;
 }
@@ -113,7 +115,7 @@ int64_t call_machine_off(uint64_t capability, uint64_t status, uint64_t c, uint6
 	(void)c, (void)d, (void)unused;
 	if ((error = cap_fetch(&cap, capability, CAP_DEVICE, RIGHT_WRITE)))
 		return error;
-	if (cap.first != DEVICE_MACHINE || cap.epoch != epochs[DEVICE_MACHINE])
+	if (cap.first != DEVICE_MACHINE || !epoch_valid(cap.epoch, epochs[DEVICE_MACHINE]))
 		return -E_DENIED;
 	power_off(status & 127);
 }

@@ -6,6 +6,7 @@
 
 void device_start(void);
 void device_interrupt(enum aegis_device device); /* from the trap handler */
+uint32_t device_epoch(uint32_t device);
 int64_t device_end_epoch(const struct aegis_cap *cap); /* cap.c: 0 or -E_DENIED */
 /* drivers/uart.c */
 bool uart_start(uint32_t line);

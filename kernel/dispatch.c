@@ -21,6 +21,18 @@ void slice_set_timer(struct cpu *cpu)
 	}
 }
 
+/* Every component in its initial state; MXCSR is loaded even so. */
+static const union {
+	struct {
+		uint8_t before[24];
+		uint32_t mxcsr;
+	};
+	uint8_t area[832];
+} fresh_state __attribute__((aligned(64))) = { { { 0 }, 0x1f80 } };
+#define fresh_vectors (&fresh_state)
+
+/* The library saves its vector registers and bases itself; what it leaves in them shows to its own account only. (Who gives the CPU to a chosen
+ * environment, by a transfer or a directed yield, gives these registers with the others.) */
 _Noreturn static void enter(struct cpu *cpu, struct env *e)
 {
 	struct aegis_upcall *upcall = env_upcall(e);
@@ -32,6 +44,11 @@ _Noreturn static void enter(struct cpu *cpu, struct env *e)
 	upcall->cpu = cpu->number;
 	upcall->slice_end = cpu->slice_end;
 	machine_info->switches++;
+	if (cpu->vectors_account != e->account->id && e->resume != RESUME_TRAP) {
+		xrstor(fresh_vectors, cpu_features.xsave_mask);
+		write_fs_base(0);
+		write_user_gs_base(0);
+	}
 	if (e->resume == RESUME_TRAP) {
 		xrstor(e->vectors, cpu_features.xsave_mask);
 		write_fs_base(e->fs_base);
@@ -48,7 +65,18 @@ _Noreturn static void enter(struct cpu *cpu, struct env *e)
 	resume_call(e->result, e->rip, e->rsp, 0);
 }
 
-void dispatch_to(struct env *e) { enter(this_cpu(), e); }
+/* Whose vector registers the CPU has now. */
+static void left(struct cpu *cpu)
+{
+	if (cpu->current)
+		cpu->vectors_account = cpu->current->account->id;
+}
+
+void dispatch_to(struct env *e)
+{
+	left(this_cpu());
+	enter(this_cpu(), e);
+}
 
 /* Claims whoever runs in the slices of e: e itself, or the end of the chain of callees that it has transferred to. Null: nobody can now. */
 static struct env *claim_runner(struct env *e)
@@ -66,7 +94,24 @@ static struct env *claim_runner(struct env *e)
 	return NULL;
 }
 
-/* The first place where the slice's owner pays for excess time: it passes (paper 5.1.1). */
+/* Time past the end of a slice (paper 5.1.1) is paid by whoever was told of the end, even if he gave it to others, by forfeiting slices to come. */
+static void charge_excess(struct cpu *cpu)
+{
+	struct env *e = cpu->over ? env_find(cpu->told) : NULL;
+	uint64_t excess;
+
+	if (!e || !cpu->told)
+		return;
+	excess = read_tsc() - cpu->slice_end;
+	if (excess > slice_grace)
+		excess = slice_grace; /* more than that was the machine's fault */
+	e->excess_owed += excess;
+	if (e->excess_owed > EXCESS_LIMIT * slice_quantum)
+		e->excess_owed = EXCESS_LIMIT * slice_quantum; /* what it will never pay is not counted on */
+	e->info->excess += excess;
+	env_upcall(e)->excess = e->info->excess;
+}
+
 static bool forfeits(struct env *e)
 {
 	if (e->excess_owed < slice_quantum)
@@ -87,11 +132,22 @@ _Noreturn static void idle(struct cpu *cpu, bool passed)
 	cpu_idle();
 }
 
+/* One who went to sleep again by transferring back is still gone round to: found out here. */
+static bool unlisted(struct env *e)
+{
+	if (*e->claim != claim_word(e, CLAIM_IDLE))
+		return false;
+	slice_list(e, false);
+	return true;
+}
+
 void dispatch(void)
 {
 	struct cpu *cpu = this_cpu();
 	uint32_t position = cpu->position, first_passed = NO_POSITION;
 
+	left(cpu);
+	charge_excess(cpu);
 	cpu->over = cpu->look_again = false;
 	for (;;) {
 		uint32_t next = vector_after(cpu->vector, position);
@@ -101,6 +157,8 @@ void dispatch(void)
 			idle(cpu, next != NO_POSITION);
 		position = next;
 		e = vector_owner(cpu->vector, next);
+		if (unlisted(e))
+			continue;
 		if (forfeits(e)) {
 			first_passed = NO_POSITION;
 			continue;
@@ -141,14 +199,14 @@ int64_t call_yield(uint64_t to, uint64_t b, uint64_t c, uint64_t d, uint64_t unu
 		if (!claim_take(target, CLAIM_READY))
 			return -E_STATE;
 	}
-	claim_give(leave(), CLAIM_READY);
+	slice_ready(leave());
 	if (target)
 		dispatch_to(target);
 	dispatch();
 }
 
-/* Its claim word is written when all else is: a transfer may come at once. Events may have come since `pending` was read, from CPUs that
- * found it running: so they are looked for once more. */
+/* Its claim word is written when all else is: a transfer may come at once. Events cannot: who raises them holds the lock. One who serves a caller takes
+ * no other transfers meanwhile. */
 int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, uint64_t unused)
 {
 	struct cpu *cpu = this_cpu();
@@ -162,12 +220,13 @@ int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, 
 	e->idle_rip = e->rip;
 	e->idle_rsp = e->rsp;
 	e->wanted = events;
-	slice_runnable(e, false);
+	slice_list(e, false);
+	alarm_clear(e); /* of a sleep in which it took the transfer that it serves */
 	if (deadline) {
 		alarm_set(e, deadline);
 		slice_set_timer(cpu);
 	}
-	claim_give(e, e->entries.transfer || e->entries.async ? CLAIM_IDLE : CLAIM_ASLEEP);
+	claim_give(e, e->entries.transfer && e->entries.async && !e->caller ? CLAIM_IDLE : CLAIM_ASLEEP);
 	if (target && claim_take(target, CLAIM_READY))
 		dispatch_to(target);
 	dispatch();

@@ -11,6 +11,8 @@
 #include <kernel/table.h>
 #include <kernel/x86_64/paging.h>
 
+#define ACCOUNT_DEPTH 16 /* accounts below accounts */
+
 uint32_t env_slots, env_slot_mask;
 struct aegis_env_info *env_infos; /* exposed */
 /* Free slots, a ring: the one that was freed longest ago is taken first, so that a name comes again as late as can be. Owner: the kernel lock. */
@@ -53,8 +55,6 @@ struct env *env_find(env_id id)
 
 	if (id == 0)
 		return this_cpu()->current;
-	if (env_slot(id) >= env_slots)
-		return NULL;
 	e = env_table[env_slot(id)];
 	return e && e->id == id ? e : NULL;
 }
@@ -63,7 +63,24 @@ bool env_mine(const struct env *e)
 {
 	const struct env *account = this_cpu()->current->account;
 
-	return e->account == account || e->account->account_creator == account->id || (e->commander && e->commander == account->id);
+	return e->account == account || env_below(e);
+}
+
+/* Up from maker to maker: a maker outlives what it made, whose first frames are its own. */
+bool env_below(const struct env *e)
+{
+	const struct env *account = current_env()->account, *above = e->account;
+
+	if (above == account)
+		return false;
+	if (e->commander == account->id)
+		return true;
+	for (uint32_t step = 0; step < ACCOUNT_DEPTH && above && above->account_creator; step++) {
+		if (above->account_creator == account->id)
+			return true;
+		above = env_find(above->account_creator);
+	}
+	return false;
 }
 
 static bool entries_valid(const struct aegis_entries *entries)
@@ -94,9 +111,7 @@ struct env *env_make(const struct aegis_env_spec *spec, struct env *account)
 	make_frames(spec);
 	e->info = &env_infos[slot];
 	e->claim = &env_claims[slot];
-	e->id = (e->info->id & ~((1u << ENV_SLOT_BITS) - 1)) + (1u << ENV_SLOT_BITS) + slot; /* the next generation */
-	if (e->id < 1u << ENV_SLOT_BITS)
-		e->id += 1u << ENV_SLOT_BITS; /* no name is like a claim's high half */
+	e->id = (e->info->id & ~env_slot_mask) + env_slots + slot; /* the next generation; never small, like a claim's high half */
 	e->ready = claim_word(e, CLAIM_READY);
 	e->upcall_end = (uint8_t *)frame_pointer(spec->upcall) + 256;
 	e->entries = spec->entries;
@@ -115,14 +130,16 @@ struct env *env_make(const struct aegis_env_spec *spec, struct env *account)
 		e->account = e;
 		e->limits = spec->limits;
 		e->account_creator = account ? account->id : 0;
+		e->depth = account ? account->depth + 1 : 0;
 	} else {
 		e->account = account;
 	}
 	e->owned = e->account->id | (uint64_t)FRAME_OWNED << 32;
 	e->account->held.environments++;
 	*e->info = (struct aegis_env_info){ .id = e->id, .account = e->account->id, .keeper = e->keeper, .state = ENV_LIVE,
-		.limits = e->limits, .object = spec->object };
+		.limits = e->limits, .object = spec->object, .cap_epoch = e->info->cap_epoch };
 	account_show(e->account);
+	e->listed = true;
 	env_table[slot] = e;
 	claim_give(e, CLAIM_READY);
 	return e;
@@ -135,8 +152,8 @@ static int64_t charge(struct env *account, const struct aegis_env_spec *spec)
 		return -E_FULL;
 	if (!(spec->flags & ENV_NEW_ACCOUNT))
 		return account->held.environments < account->limits.environments ? 0 : -E_LIMIT;
-	if (spec->limits.environments == 0)
-		return -E_INVALID; /* it holds itself */
+	if (spec->limits.environments == 0 || account->depth + 1 >= ACCOUNT_DEPTH)
+		return -E_INVALID; /* it holds itself; and the way up to the first account is short */
 	return account_split(account, &spec->limits) ? 0 : -E_LIMIT;
 }
 
@@ -173,7 +190,7 @@ static void release_caller(struct env *e)
 		return;
 	caller->result = (uint64_t)-E_NOENV;
 	caller->resume = RESUME_CALL;
-	claim_give(caller, CLAIM_READY);
+	slice_ready(caller);
 	slice_wake_cpus(caller);
 }
 
@@ -191,7 +208,7 @@ static void tell_keeper(struct env *e, uint64_t cause, uint64_t rip)
 	e->info->stop_rip = rip;
 	if (keeper)
 		event_raise(keeper, EVENT_PEER);
-	else if (e->keeper == 0) { /* nobody is left who could be told */
+	else if (e->id == FIRST_ENVIRONMENT) { /* nobody is left who could be told */
 		log_line("the first environment stopped: exception %lu at %lx", cause, rip);
 		power_off(125);
 	}
@@ -201,7 +218,7 @@ static void stop(struct env *e)
 {
 	e->stopping = true;
 	e->info->state = ENV_STOPPED;
-	slice_runnable(e, false);
+	slice_list(e, false);
 	alarm_clear(e);
 	release_caller(e);
 }
@@ -254,21 +271,22 @@ int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint6
 		return -E_DENIED;
 	if (e == this_cpu()->current)
 		return -E_STATE;
-	if (e->account == e && (e->held.environments > 1 || e->held.frames))
-		return -E_BUSY; /* an account that still holds something */
 	if (!e->stopping)
 		stop(e);
-	if (!take(e) || !bind_take_apart(e))
+	if (!take(e) || !bind_take_apart(e) || !slice_free_some(e))
 		return -E_AGAIN;
-	slice_free_all(e);
+	if (e->account == e && (e->held.environments > 1 || e->held.frames))
+		return -E_BUSY; /* an account that still holds something */
 	e->account->held.environments--;
 	account_show(e->account);
 	creator = e->account == e ? env_find(e->account_creator) : NULL;
 	if (creator && e->account_creator)
 		account_join(creator, &e->limits);
 	e->info->state = ENV_FREE;
+	epoch_bump(&e->info->cap_epoch);
 	env_table[env_slot(e->id)] = NULL;
-	slot_give(env_slot(e->id));
+	if (e->id < UINT32_MAX - env_slot_mask) /* else its slot has no names left, and is not used again */
+		slot_give(env_slot(e->id));
 	smp_quiesce(); /* nobody is on a path that found it before */
 	give_frames(e);
 	return 0;
@@ -286,7 +304,7 @@ int64_t call_env_bind(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, u
 	e = env_find((env_id)cap.first);
 	if (!e || e->stopping)
 		return -E_NOENV;
-	if (cap.epoch != e->cap_epoch)
+	if (!epoch_valid(cap.epoch, e->info->cap_epoch))
 		return -E_DENIED;
 	e->commander = this_cpu()->current->account->id;
 	return 0;

@@ -23,7 +23,7 @@ struct near { /* bind.c */
 	uint64_t *table;
 	uint32_t *entries;   /* the table's count, in the frame table */
 	uint64_t first;      /* what a frame bound in the leaf's first page alone has as first binding and count */
-	uint32_t generation; /* 0: none */
+	uint64_t generation; /* 0: none */
 	bool shared;
 };
 
@@ -47,17 +47,18 @@ struct env {
 	struct env *volatile caller;   /* 96: whom it serves and will transfer back to. Taken by atomic exchange */
 	volatile uint64_t *claim;      /* 104: its claim word */
 	uint64_t owned;                /* 112: identity of its account's frames, in the frame table */
-	struct near near;              /* 120 to 159 */
-	uint64_t ready;                /* 160: its claim word when it is ready to run */
+	struct near near;              /* 120 to 167 */
+	uint64_t ready;                /* 168: its claim word when it is ready to run */
+	uint32_t listed;               /* 176: its positions are in the maps of those that are gone round to (slice.c) */
 	uint64_t wanted;               /* the events that end its sleep */
 	uint64_t idle_rip, idle_rsp;   /* where it sleeps: transfers that it serves meanwhile may use rip and rsp */
 	uint64_t argument;             /* RESUME_FIRST: rdi */
 	struct aegis_env_info *info;
 	struct env *account;           /* whose account it is charged to; itself for an account's own */
 	env_id account_creator;        /* of an account's own environment: the account that made it */
+	uint32_t depth;                /* of an account's own environment: makers above it */
 	env_id commander;              /* another account that commands it, bound by capability */
 	env_id keeper;
-	uint32_t cap_epoch;
 	struct aegis_limits held, limits; /* of the account; mirrored in info */
 	struct demand demands[REVOKE_KINDS];
 	uint64_t deadline;             /* of its sleep: ticks, 0 none */
@@ -76,19 +77,23 @@ _Static_assert(sizeof(struct env) <= FRAME_SIZE, "an environment is one frame");
 #define AT(field, place) (__builtin_offsetof(struct env, field) == (place))
 _Static_assert(AT(entries.exception, 8) && AT(entries.foreign, 24) && AT(entries.transfer, 32) && AT(entries.async, 40) && AT(root, 48) && AT(rip, 56) &&
 		       AT(rsp, 64) && AT(result, 72) && AT(id, 80) && AT(resume, 84) && AT(peer, 88) && AT(caller, 96) && AT(claim, 104) && AT(owned, 112) && AT(near, 120) &&
-		       AT(near.table, 128) && AT(near.entries, 136) && AT(near.first, 144) && AT(near.generation, 152) && AT(ready, 160),
+		       AT(near.table, 128) && AT(near.entries, 136) && AT(near.first, 144) && AT(near.generation, 152) && AT(ready, 168) && AT(listed, 176),
 	"entry.S, bind.S");
 #undef AT
 
 extern uint32_t env_slots, env_slot_mask; /* written once at start; a power of two, and that less one */
+static inline uint32_t env_slot(env_id id) { return id & env_slot_mask; }
+#define FIRST_ENVIRONMENT (env_slots + 1) /* the first name of the first slot */
 /* By slot, at addresses that the linker script fixes, so that entry.S reaches an entry in one instruction. Null: free. */
 extern struct env *env_table[];
 extern uint64_t env_claims[]; /* exposed */
 
 void env_start(uint32_t slots); /* tables from boot memory */
 struct env *env_find(env_id id); /* null: none; 0 is the current one */
-/* May the current environment's account command e? Its own account, one that it created, or one bound to it by capability. */
+/* May the current environment's account command e? e of its own account, or one that env_below. */
 bool env_mine(const struct env *e);
+/* Is e in an account that the current one made, or one made by such a one, or bound to it by capability, and not in its own? */
+bool env_below(const struct env *e);
 /* Fills in an environment in frames whose use was checked. Null: no free slot. */
 struct env *env_make(const struct aegis_env_spec *spec, struct env *account);
 static inline struct aegis_upcall *env_upcall(const struct env *e) { return (struct aegis_upcall *)(e->upcall_end - 256); }

@@ -17,8 +17,7 @@ static bool wake(struct env *e)
 	e->rsp = e->idle_rsp;
 	e->resume = RESUME_CALL;
 	e->result = env_upcall(e)->pending;
-	slice_runnable(e, true);
-	claim_give(e, CLAIM_READY);
+	slice_ready(e);
 	slice_wake_cpus(e);
 	return true;
 }

@@ -3,6 +3,7 @@
 #include <kernel/bind.h>
 #include <kernel/boot.h>
 #include <kernel/call.h>
+#include <kernel/cap.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
 #include <kernel/revoke.h>
@@ -98,7 +99,7 @@ frame_t frame_take(struct env *account, frame_t f)
 void frame_release(frame_t f, struct env *account)
 {
 	account->held.frames--;
-	frame_table[f].epoch++;
+	epoch_bump(&frame_table[f].epoch);
 	push_free(f);
 }
 

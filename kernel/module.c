@@ -118,7 +118,7 @@ static uint64_t bind_image(struct env *e, uint64_t module, uint64_t module_size)
 static void fill_capability(struct aegis_cap *cap, uint32_t kind, uint64_t first, uint64_t count)
 {
 	*cap = (struct aegis_cap){ .kind = (uint16_t)kind, .rights = RIGHT_READ | RIGHT_WRITE | RIGHT_EXEC | RIGHT_GRANT,
-		.first = first, .count = count };
+		.epoch = EPOCH_ANY, .first = first, .count = count };
 	cap_seal(cap);
 }
 
@@ -135,7 +135,7 @@ static void fill_boot_page(struct aegis_boot *boot, const struct env *e, uint64_
 	boot->module_bytes = module_size;
 	boot->module_va = AEGIS_MODULE_VA;
 	fill_capability(&boot->frames, CAP_FRAMES, 0, frame_count);
-	fill_capability(&boot->slices, CAP_SLICES, 0, machine_info->slice_positions);
+	fill_capability(&boot->slices, CAP_SLICES, 0, UINT64_MAX); /* of all CPUs */
 	for (uint32_t d = 0; d < DEVICE_COUNT; d++)
 		fill_capability(&boot->devices[d], CAP_DEVICE, d, 1);
 	boot_random(boot->seed, sizeof(boot->seed));

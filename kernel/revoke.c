@@ -43,6 +43,22 @@ void revoke_lost(env_id account, uint32_t kind, uint64_t name)
 	event_raise(e, EVENT_REPOSSESSED);
 }
 
+/* To ask for one's own frames back needs no command of who has bound them; but nobody takes another's demand off the page. */
+static bool may_ask_range(const struct env *account, const struct aegis_demand *demand)
+{
+	const struct demand *before = &account->demands[REVOKE_RANGE];
+	env_id mine = current_env()->account->id;
+
+	if (before->count && before->from != current_env()->id && before->deadline > read_tsc())
+		return false;
+	if (demand->count > AEGIS_BATCH_MAX || demand->first >= frame_count || demand->count > frame_count - demand->first)
+		return false;
+	for (uint64_t f = demand->first; f < demand->first + demand->count; f++)
+		if (frame_table[f].owner != mine)
+			return false;
+	return true;
+}
+
 int64_t call_revoke(uint64_t env, uint64_t user, uint64_t c, uint64_t d, uint64_t unused)
 {
 	struct env *e = env_find((env_id)env), *account;
@@ -56,13 +72,9 @@ int64_t call_revoke(uint64_t env, uint64_t user, uint64_t c, uint64_t d, uint64_
 		return -E_INVALID;
 	if (!e || e->stopping)
 		return -E_NOENV;
-	if (!env_mine(e) && demand.kind != REVOKE_RANGE)
-		return -E_DENIED;
 	account = e->account;
-	if (demand.kind == REVOKE_RANGE) /* to ask for one's own frames back needs no command of who has bound them */
-		for (uint64_t f = demand.first; f < demand.first + demand.count; f++)
-			if (demand.count > AEGIS_BATCH_MAX || f >= frame_count || frame_table[f].owner != this_cpu()->current->account->id)
-				return -E_DENIED;
+	if (demand.kind != REVOKE_RANGE ? !env_below(e) : !may_ask_range(account, &demand))
+		return -E_DENIED;
 	account->demands[demand.kind] = (struct demand){ demand.deadline, demand.count, this_cpu()->current->id };
 	env_upcall(account)->demands[demand.kind] = demand;
 	if (demand.count)
@@ -108,7 +120,7 @@ int64_t call_repossess(uint64_t env, uint64_t kind, uint64_t names, uint64_t n, 
 		return error;
 	if (!e)
 		return -E_NOENV;
-	if (!env_mine(e))
+	if (!env_below(e))
 		return -E_DENIED;
 	account = e->account;
 	demand = &account->demands[kind];

@@ -15,16 +15,70 @@
 
 #define CPU_SHIFT 24 /* the name of a position among an environment's own: CPU << 24 | position */
 #define WORDS_ABOVE 64
+#define FREE_STEP 64 /* positions given back in one step of an environment's destruction */
+
+/* A set of positions: [0]: a bit a position; [2]: one word. */
+struct map {
+	uint64_t *words[3];
+};
 
 struct vector {
 	struct aegis_slice_info *slices; /* exposed */
-	uint64_t *runnable[3];           /* [0]: a bit a position; [2]: one word */
-	uint32_t search_from;            /* where looking for a free position begins */
+	struct map runnable, vacant;
 };
 
 uint64_t slice_quantum, slice_grace;
 uint32_t slice_positions;
 static struct vector *vectors; /* by CPU; owner of all that they hold: the kernel lock */
+
+static void map_start(struct map *map, size_t words)
+{
+	map->words[0] = boot_allocate((words + WORDS_ABOVE + 1) * 8);
+	map->words[1] = map->words[0] + words;
+	map->words[2] = map->words[1] + WORDS_ABOVE;
+}
+
+static void map_set(struct map *map, uint32_t position, bool on)
+{
+	uint64_t *lowest = &map->words[0][position / 64], others = *lowest & ~(1ul << position % 64);
+
+	if (others) { /* mostly: the words above stay as they are */
+		*lowest = others | (uint64_t)on << position % 64;
+		return;
+	}
+	for (uint32_t level = 0; level < 3; level++) {
+		uint64_t *word = &map->words[level][position / 64], before = *word;
+		uint64_t bit = 1ul << position % 64;
+
+		*word = on ? before | bit : before & ~bit;
+		if (on ? before : *word)
+			return; /* the words above say so already, or still */
+		position /= 64;
+	}
+}
+
+/* The first position in it at or after `from`; NO_POSITION: none up to the end. */
+static uint32_t map_from(const struct map *map, uint32_t from)
+{
+	uint64_t bits;
+	uint32_t level = 0;
+
+	for (;; level++) { /* upwards, until a word has a bit at or after the place */
+		if (level == 3 || from / 64 >= (level == 0 ? slice_positions / 64 + 1 : level == 1 ? (uint32_t)WORDS_ABOVE : 1u))
+			return NO_POSITION;
+		bits = map->words[level][from / 64] & ~0ul << from % 64;
+		if (bits)
+			break;
+		from = from / 64 + 1;
+	}
+	for (;;) { /* down again, always the first bit */
+		from = (from & ~63u) + (uint32_t)__builtin_ctzl(bits);
+		if (level == 0)
+			return from;
+		bits = map->words[--level][from];
+		from *= 64;
+	}
+}
 
 void slice_start(uint32_t count, uint32_t positions, uint64_t quantum, uint64_t grace)
 {
@@ -39,9 +93,10 @@ void slice_start(uint32_t count, uint32_t positions, uint64_t quantum, uint64_t 
 		struct vector *v = &vectors[cpu];
 
 		v->slices = slices + (size_t)cpu * positions;
-		v->runnable[0] = boot_allocate((words + WORDS_ABOVE + 1) * 8);
-		v->runnable[1] = v->runnable[0] + words;
-		v->runnable[2] = v->runnable[1] + WORDS_ABOVE;
+		map_start(&v->runnable, words);
+		map_start(&v->vacant, words);
+		for (uint32_t p = 0; p < positions; p++)
+			map_set(&v->vacant, p, true);
 	}
 	frame_expose(slices, table);
 	machine_info->slice_table = (struct aegis_range){ kernel_frame(slices), (uint32_t)((table + FRAME_SIZE - 1) / FRAME_SIZE) };
@@ -49,53 +104,11 @@ void slice_start(uint32_t count, uint32_t positions, uint64_t quantum, uint64_t 
 
 struct vector *slice_vector(uint32_t cpu) { return &vectors[cpu]; }
 
-static void set_runnable(struct vector *v, uint32_t position, bool on)
-{
-	uint64_t *lowest = &v->runnable[0][position / 64], others = *lowest & ~(1ul << position % 64);
-
-	if (others) { /* mostly: the words above stay as they are */
-		*lowest = others | (uint64_t)on << position % 64;
-		return;
-	}
-	for (uint32_t level = 0; level < 3; level++) {
-		uint64_t *word = &v->runnable[level][position / 64], before = *word;
-		uint64_t bit = 1ul << position % 64;
-
-		*word = on ? before | bit : before & ~bit;
-		if (on ? before : *word)
-			return; /* the words above say so already, or still */
-		position /= 64;
-	}
-}
-
-/* The first runnable position at or after `from`; NO_POSITION: none up to the end. */
-static uint32_t find_from(const struct vector *v, uint32_t from)
-{
-	uint64_t bits;
-	uint32_t level = 0;
-
-	for (;; level++) { /* upwards, until a word has a bit at or after the place */
-		if (level == 3 || from / 64 >= (level == 0 ? slice_positions / 64 + 1 : level == 1 ? (uint32_t)WORDS_ABOVE : 1u))
-			return NO_POSITION;
-		bits = v->runnable[level][from / 64] & ~0ul << from % 64;
-		if (bits)
-			break;
-		from = from / 64 + 1;
-	}
-	for (;;) { /* down again, always the first bit */
-		from = (from & ~63u) + (uint32_t)__builtin_ctzl(bits);
-		if (level == 0)
-			return from;
-		bits = v->runnable[--level][from];
-		from *= 64;
-	}
-}
-
 uint32_t vector_after(const struct vector *v, uint32_t position)
 {
-	uint32_t next = find_from(v, position + 1);
+	uint32_t next = map_from(&v->runnable, position + 1);
 
-	return next == NO_POSITION ? find_from(v, 0) : next;
+	return next == NO_POSITION ? map_from(&v->runnable, 0) : next;
 }
 
 struct env *vector_owner(const struct vector *v, uint32_t position) { return env_table[env_slot(v->slices[position].env)]; }
@@ -104,10 +117,19 @@ static struct vector *vector_of(uint32_t name) { return &vectors[name >> CPU_SHI
 static uint32_t position_of(uint32_t name) { return name & ((1u << CPU_SHIFT) - 1); }
 static struct aegis_slice_info *slice_of(uint32_t name) { return &vector_of(name)->slices[position_of(name)]; }
 
-void slice_runnable(struct env *e, bool on)
+void slice_list(struct env *e, bool on)
 {
+	if (e->listed == on)
+		return;
+	e->listed = on;
 	for (uint32_t name = e->slices; name != NO_POSITION; name = slice_of(name)->next)
-		set_runnable(vector_of(name), position_of(name), on);
+		map_set(&vector_of(name)->runnable, position_of(name), on);
+}
+
+void slice_ready(struct env *e)
+{
+	slice_list(e, true);
+	claim_give(e, CLAIM_READY);
 }
 
 void slice_wake_cpus(const struct env *e)
@@ -134,16 +156,17 @@ bool slice_other_runnable(const struct cpu *cpu)
 
 static void take_position(struct env *e, uint32_t name)
 {
-	struct aegis_slice_info *slice = slice_of(name);
+	struct vector *v = vector_of(name);
+	uint32_t position = position_of(name);
 
-	slice->env = e->id;
-	slice->next = e->slices;
+	v->slices[position].env = e->id;
+	v->slices[position].next = e->slices;
+	map_set(&v->vacant, position, false);
 	e->slices = name;
 	e->account->held.slices++;
 	account_show(e->account);
-	/* asleep or idle: not until it wakes */
-	if (*e->claim != claim_word(e, CLAIM_ASLEEP) && *e->claim != claim_word(e, CLAIM_IDLE)) {
-		set_runnable(vector_of(name), position_of(name), true);
+	if (e->listed) {
+		map_set(&v->runnable, position, true);
 		smp_wake_idle(name >> CPU_SHIFT);
 	}
 }
@@ -157,23 +180,11 @@ static void free_position(struct env *e, uint32_t name)
 		link = &slice_of(*link)->next;
 	*link = v->slices[position].next;
 	v->slices[position].env = 0;
-	v->slices[position].epoch++;
-	set_runnable(v, position, false);
-	if (position < v->search_from)
-		v->search_from = position;
+	epoch_bump(&v->slices[position].epoch);
+	map_set(&v->runnable, position, false);
+	map_set(&v->vacant, position, true);
 	e->account->held.slices--;
 	account_show(e->account);
-}
-
-static bool find_free(struct vector *v, uint32_t *position)
-{
-	uint32_t p = v->search_from, looked = 0;
-
-	for (; v->slices[p].env; p = p + 1 < slice_positions ? p + 1 : 0)
-		if (++looked == slice_positions)
-			return false;
-	v->search_from = *position = p;
-	return true;
 }
 
 /* May a position that is held be taken from its holder by this capability? */
@@ -185,7 +196,7 @@ static int64_t check_capability(uint64_t cpu, uint32_t position, uint64_t capabi
 
 	if (error)
 		return error;
-	return cap_covers(&cap, cpu << 32 | position) && cap.epoch == slice->epoch ? 0 : -E_DENIED;
+	return cap_covers(&cap, cpu << 32 | position) && epoch_valid(cap.epoch, slice->epoch) ? 0 : -E_DENIED;
 }
 
 int64_t call_slice_alloc(uint64_t cpu, uint64_t position, uint64_t env, uint64_t capability, uint64_t unused)
@@ -202,7 +213,8 @@ int64_t call_slice_alloc(uint64_t cpu, uint64_t position, uint64_t env, uint64_t
 	if (!env_mine(e))
 		return -E_DENIED;
 	if (position == NO_POSITION) {
-		if (!find_free(&vectors[cpu], &p))
+		p = map_from(&vectors[cpu].vacant, 0);
+		if (p == NO_POSITION)
 			return -E_FULL;
 	} else if (vectors[cpu].slices[p].env) {
 		if (!capability)
@@ -213,8 +225,10 @@ int64_t call_slice_alloc(uint64_t cpu, uint64_t position, uint64_t env, uint64_t
 	}
 	if (e->account->held.slices >= e->account->limits.slices && !(holder && holder->account == e->account))
 		return -E_LIMIT;
-	if (holder)
+	if (holder) {
 		free_position(holder, (uint32_t)cpu << CPU_SHIFT | p);
+		revoke_lost(holder->account->id, REVOKE_SLICES, cpu << 32 | p);
+	}
 	take_position(e, (uint32_t)cpu << CPU_SHIFT | p);
 	return p;
 }
@@ -249,33 +263,44 @@ int64_t slice_repossess(struct env *account, uint64_t name)
 	return 0;
 }
 
-void slice_free_all(struct env *e)
+bool slice_free_some(struct env *e)
 {
-	while (e->slices != NO_POSITION)
+	for (int i = 0; i < FREE_STEP && e->slices != NO_POSITION; i++)
 		free_position(e, e->slices);
+	return e->slices == NO_POSITION;
 }
 
 void slice_give(struct env *e) { take_position(e, 0); }
 
-/* For capabilities: do these positions exist, are all held by the account, and of one epoch? */
-int64_t slice_check_range(const struct env *account, uint64_t first, uint64_t count, uint32_t *epoch)
+int64_t slice_epoch(uint64_t first, uint64_t count, uint32_t *epoch)
 {
 	uint64_t cpu = first >> 32, position = first & UINT32_MAX;
 
-	if (cpu >= cpu_count || position >= slice_positions || count == 0 || count > AEGIS_BATCH_MAX || count > slice_positions - position)
+	if (cpu >= cpu_count || position >= slice_positions || count - 1 >= AEGIS_BATCH_MAX || count > slice_positions - position)
 		return -E_INVALID;
 	*epoch = vectors[cpu].slices[position].epoch;
-	for (uint64_t p = position; p < position + count; p++) {
-		const struct aegis_slice_info *slice = &vectors[cpu].slices[p];
+	for (uint64_t p = position; p < position + count; p++)
+		if (vectors[cpu].slices[p].epoch != *epoch)
+			return -E_INVALID;
+	return *epoch == EPOCH_ANY ? -E_DENIED : 0;
+}
 
-		if (!slice->env || vector_owner(&vectors[cpu], (uint32_t)p)->account != account || slice->epoch != *epoch)
-			return -E_DENIED;
+int64_t slice_check_range(const struct env *account, uint64_t first, uint64_t count, uint32_t *epoch)
+{
+	int64_t error = slice_epoch(first, count, epoch);
+
+	for (uint64_t p = 0; !error && p < count; p++) {
+		struct vector *v = &vectors[first >> 32];
+		uint32_t position = (uint32_t)(first + p);
+
+		if (!v->slices[position].env || vector_owner(v, position)->account != account)
+			error = -E_DENIED;
 	}
-	return 0;
+	return error;
 }
 
 void slice_end_epoch(uint64_t first, uint64_t count)
 {
 	for (uint64_t p = 0; p < count; p++)
-		vectors[first >> 32].slices[(first & UINT32_MAX) + p].epoch++;
+		epoch_bump(&vectors[first >> 32].slices[(first & UINT32_MAX) + p].epoch);
 }

@@ -7,7 +7,7 @@
 #include <kernel/revoke.h>
 #include <kernel/table.h>
 
-uint32_t table_generation = 1; /* owner: the kernel lock */
+uint64_t table_generation = 1; /* owner: the kernel lock */
 
 int64_t bind_check_pair(const struct env *account, frame_t f)
 {
@@ -84,12 +84,12 @@ int64_t bind_break_all(frame_t f, uint32_t *budget)
 		if (*budget < steps)
 			return -E_AGAIN;
 		*budget -= steps;
-		if (table->owner != info->owner)
-			revoke_lost(table->owner, REVOKE_RANGE, f);
 		if (level == 0)
 			binding_break_first(info, table, info->first);
 		else if ((error = slot_break(binding_entry(info->first), table_frame, level)))
 			return error;
+		if (table->owner != info->owner)
+			revoke_lost(table->owner, REVOKE_RANGE, f);
 	}
 	return 0;
 }

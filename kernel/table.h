@@ -16,7 +16,7 @@ static inline uint32_t table_level(frame_t table) { return (uint32_t)(frame_tabl
 _Static_assert(FRAME_ROOT == FRAME_TABLE1 + 3, "table_level");
 
 /* Grows with each change that makes a remembered way to a table wrong: a table bound or broken. */
-extern uint32_t table_generation;
+extern uint64_t table_generation;
 
 void table_make(frame_t f, uint32_t level);  /* of a pair that was checked */
 void table_unmake(frame_t f);                /* of one without entries and uses: ordinary frames again */

@@ -19,7 +19,7 @@ static void row(const char *name, uint64_t ticks_taken, uint64_t n, uint64_t ove
 
 static void sleeper(void *unused)
 {
-	struct aegis_entries entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry, .transfer = (uint64_t)count_entry };
+	struct aegis_entries entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry, .transfer = (uint64_t)count_entry, .async = (uint64_t)count_entry };
 
 	(void)unused;
 	aegis_env_entries(&entries);

@@ -93,7 +93,7 @@ static void end_stopped(bool borrowers)
 {
 	LIST_FOR_EACH(l, &proc_list) {
 		struct proc *p = CONTAINER_OF(l, struct proc, link);
-		const struct aegis_env_info *info = &env_table[env_slot(p->env)];
+		const struct aegis_env_info *info = &env_table[env_slot_of(machine_info, p->env)];
 
 		if (p->state == PROC_ZOMBIE || info->id != p->env || info->state != ENV_STOPPED || !!p->vfork_parent != borrowers)
 			continue;

@@ -15,7 +15,7 @@ struct aegis_binding {
 #define BIND_EXEC 0x004ul
 /* Which level: 0 a page; 1, 2, 3 a page-table frame that spans 2 MiB, 1 GiB, 512 GiB. A table is a pair: the frame and the one after it,
  * in which the kernel keeps the reverse links of its entries; the first must lie below AEGIS_TABLE_FRAMES. A frame becomes a table when it is
- * first bound as one (it must then be bound nowhere else and is cleared) and stays one until its last binding is broken. A table can be bound in
+ * first bound as one (it must then be bound nowhere else and is cleared) and stays one until its last binding as a table is broken. A table can be bound in
  * several address spaces of its account: what is bound in it is then bound in all.
  * When the last binding of a level-1 table is broken, the pages bound in it go with it; a table of a higher level must be empty by then (else BUSY). */
 #define BIND_LEVEL(n) ((uint64_t)(n) << 3)

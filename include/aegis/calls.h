@@ -24,20 +24,20 @@
 	  "gives back n frames of the account, bound nowhere. Returns how many. BUSY DENIED FAULT INVALID") \
 	X(3, frame_break, 2, "(const frame_t *frames, uint64_t n)", \
 	  "breaks every binding of n frames of the account, wherever they are bound, and ends every capability for them. Whoever loses a binding by it " \
-	  "finds that in his repossession vector. Returns how many frames. Cost: proportional to the bindings. DENIED FAULT INVALID") \
+	  "finds that in his repossession vector. Returns how many frames; AGAIN: bindings were broken and more are left. Cost: proportional to the bindings. AGAIN BUSY DENIED FAULT INVALID") \
 	X(4, bind, 4, "(env_id env, const struct aegis_binding *list, uint64_t n, const struct aegis_cap *cap)", \
 	  "makes, changes or breaks n bindings (n <= AEGIS_BATCH_MAX) in env's address space (0: one's own), in order; returns how many were done, or why not " \
 	  "even the first could be. Frames of another account than the caller's need cap (else null). DENIED NOTABLE INVALID BUSY NOENV FAULT") \
 	X(5, env_create, 1, "(const struct aegis_env_spec *spec)", \
 	  "makes an environment from four frames of the account; it does not run before a slice or a yield is given to it. Returns its env_id. DENIED INVALID LIMIT FULL BUSY FAULT") \
 	X(6, env_destroy, 1, "(env_id env)", \
-	  "destroys an environment that one commands, in bounded steps: AGAIN until done. Its page tables are taken " \
-	  "apart, its frames (donated ones too) stay with the account, which frees them. NOENV DENIED BUSY AGAIN STATE") \
+	  "stops an environment that one commands, and destroys it in bounded steps: AGAIN until done; BUSY while it is an account's own and the account " \
+	  "holds something. Its page tables are taken apart, its frames (donated ones too) stay with the account, which frees them. NOENV DENIED BUSY AGAIN STATE") \
 	X(7, env_entries, 1, "(const struct aegis_entries *entries)", "sets one's own entries. INVALID FAULT") \
 	X(8, env_bind, 1, "(const struct aegis_cap *cap)", \
-	  "binds an environment by capability (RIGHT_WRITE): the caller's account commands it from then on as if it had made it. NOENV DENIED FAULT") \
+	  "binds an environment by capability (RIGHT_WRITE): the caller's account commands it from then on, alone beside its makers. NOENV DENIED FAULT") \
 	X(9, account_resize, 2, "(env_id env, const struct aegis_limits *limits)", \
-	  "sets what the account of env may hold. More is taken from what the account that made it may hold, less goes back to it; " \
+	  "sets what an account that one made may hold. More is taken from what one may hold oneself, less comes back; " \
 	  "less than is held already stops further taking, no more. NOENV DENIED LIMIT FAULT") \
 	X(10, slice_alloc, 4, "(uint32_t cpu, uint32_t position, env_id env, const struct aegis_cap *cap)", \
 	  "takes a position (UINT32_MAX: any free one) of a CPU's vector for env, charged to env's account: a free one, or with cap (else null) one that another " \
@@ -48,7 +48,7 @@
 	  "saves its own registers. With `to` they are not cleared either: `to` may see them. NOENV STATE") \
 	X(13, sleep, 3, "(uint64_t events, uint64_t deadline, env_id to)", \
 	  "passes the CPU on (to: as for yield) until one of the events is pending or the time-stamp counter reaches deadline (0: none). " \
-	  "Returns the pending events, which stay pending; at once if there are some. A `to` that cannot run counts as 0. No error.") \
+	  "Returns the pending events, which stay pending; at once if there are some, or the deadline is past. A `to` that cannot run counts as 0. No error.") \
 	X(14, notify, 2, "(env_id env, uint64_t events)", "raises NOTIFY events in an environment that one commands, waking it. NOENV DENIED INVALID") \
 	X(15, transfer, 1, "(env_id to)", \
 	  "synchronous protected control transfer: the CPU and all of the caller's slices go to `to`, which is entered at its transfer entry with the caller's " \
@@ -63,14 +63,15 @@
 	X(19, cap_narrow, 5, "(const struct aegis_cap *in, struct aegis_cap *out, uint32_t rights, uint64_t first, uint64_t count)", \
 	  "seals a capability for fewer rights or a sub-range of one that has RIGHT_GRANT. DENIED INVALID FAULT") \
 	X(20, cap_end, 1, "(const struct aegis_cap *cap)", \
-	  "ends every capability for a device, an environment or slices, by epoch, this one too (which must have RIGHT_GRANT), and what was bound by them. For frames: frame_break. DENIED INVALID FAULT") \
+	  "ends every capability for a device, an environment or slices, by epoch, this one too (which must have RIGHT_GRANT) but for the first environment's root " \
+	  "capabilities, and what was bound by them. For frames: frame_break. DENIED INVALID FAULT") \
 	X(21, revoke, 2, "(env_id env, const struct aegis_demand *demand)", \
-	  "visible revocation: asks the account of env, which one commands, to give back so much by then; it gets EVENT_REVOKE and the demand in its upcall page. " \
+	  "visible revocation: asks the account of env, which one made or commands from outside, to give back so much by then; it gets EVENT_REVOKE and the demand in its upcall page. " \
 	  "A new demand for the same kind replaces the old one; count 0 withdraws it. EVENT_RETURNED tells the caller that all has come. NOENV DENIED INVALID FAULT") \
 	X(22, repossess, 4, "(env_id env, uint32_t kind, const uint64_t *names, uint64_t n)", \
 	  "the abort protocol: past the deadline of a demand takes by force the n frames or slices named, never more than is still owed; each loss is recorded in the " \
-	  "repossession vector of the account's environment, which goes on. Returns how many were taken. STATE NOENV DENIED BUSY INVALID FAULT") \
-	X(23, device_bind, 2, "(const struct aegis_cap *cap, env_id env)", "makes env the owner of a device: it gets the device's events, its account may use it. DENIED NOENV FAULT") \
+	  "repossession vector of the account's environment, which goes on. Returns how many were taken; AGAIN: of the first only a part of its bindings is broken. STATE NOENV DENIED BUSY AGAIN INVALID FAULT") \
+	X(23, device_bind, 2, "(const struct aegis_cap *cap, env_id env)", "makes env, which one commands, the owner of a device: it gets the device's events, its account may use it. DENIED NOENV FAULT") \
 	X(24, console_write, 3, "(uint32_t device, const void *bytes, uint64_t n)", \
 	  "hands bytes to a serial line; returns how many it took, perhaps 0. DENIED INVALID FAULT") \
 	X(25, console_read, 3, "(uint32_t device, void *bytes, uint64_t n)", "takes bytes that have come in; returns how many, perhaps 0. DENIED INVALID FAULT") \

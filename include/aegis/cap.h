@@ -29,7 +29,7 @@ enum aegis_device {
 
 struct aegis_cap {
 	uint16_t kind, rights;
-	uint32_t epoch;
+	uint32_t epoch; /* of the resource; UINT32_MAX in the first environment's: any */
 	uint64_t first, count;
 	uint64_t seal; /* SipHash-2-4 of all the above, under the boot's random key */
 };

@@ -10,7 +10,7 @@ struct aegis_entries {
 	uint64_t event;     /* events; see upcall.h */
 	uint64_t foreign;   /* a system call with a number that is not Aegis's; rip and rflags are in the upcall page, rcx and r11 free */
 	uint64_t transfer;  /* synchronous protected control transfer; rax holds the caller's env_id */
-	uint64_t async;     /* asynchronous ones */
+	uint64_t async;     /* asynchronous ones. Who names both entries takes transfers while it sleeps; who names one or none does not */
 };
 
 /* What an account may hold at most. An account that is made gets its limits from those of the account that makes it, which has so much less
@@ -49,7 +49,8 @@ struct aegis_env_info {
 	uint64_t stop_rip;
 	struct aegis_limits held, limits; /* of an account's own environment */
 	uint64_t excess; /* ticks used past the ends of its slices so far, in all */
-	uint32_t object, reserved; /* frame of the kernel object */
+	uint32_t object;    /* frame of the kernel object */
+	uint32_t cap_epoch; /* of capabilities for it */
 };
 
 /* One entry of the claim table, which runs beside the environment table: who may give the environment a CPU. Taking it is one atomic

@@ -77,6 +77,9 @@ struct aegis_info {
 	uint32_t reserved;
 };
 
+/* Its entry in the environment and claim tables. */
+static inline uint32_t env_slot_of(const struct aegis_info *info, env_id id) { return id & (info->env_slots - 1); }
+
 /* What the first environment finds at the address in rdi when it starts. Its upcall page is the next page, struct aegis_info
  * the one after. */
 struct aegis_boot {

@@ -8,11 +8,9 @@
 
 /* A physical page frame, by number: physical address divided by FRAME_SIZE. */
 typedef uint32_t frame_t;
-/* An environment, by name: slot in the environment table in the low bits, generation above,
- * so that the name of a destroyed environment never names its successor. Never 0. */
+/* An environment, by name: slot in the environment table in the low bits (the table's length is a power of two, aegis_info.env_slots), generation
+ * above; a name is never used again. Never 0. */
 typedef uint32_t env_id;
-#define ENV_SLOT_BITS 20
-static inline uint32_t env_slot(env_id id) { return id & ((1u << ENV_SLOT_BITS) - 1); } /* its entry in the environment table */
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE 4096ul

@@ -44,7 +44,7 @@ enum {
 enum {
 	REVOKE_FRAMES, /* any frames of the account's */
 	REVOKE_SLICES, /* any slices of the account's */
-	REVOKE_RANGE,  /* what is bound by capability of the frames first.. first + count: to be unbound. The owner then calls frame_break. */
+	REVOKE_RANGE,  /* what is bound by capability of the frames first.. first + count: to be unbound. Not counted off; the owner calls frame_break. */
 	REVOKE_KINDS
 };
 struct aegis_demand {
@@ -78,10 +78,10 @@ struct aegis_frame {
 
 struct aegis_upcall {
 	volatile uint32_t disabled;
-	volatile uint32_t cpu;       /* the CPU that runs the environment now */
+	volatile uint32_t cpu;       /* the CPU that runs the environment; not updated by transfers */
 	volatile uint64_t pending;   /* events raised and not yet taken; take with an atomic exchange */
-	volatile uint64_t slice_end; /* time-stamp counter at which the running slice ends */
-	volatile uint64_t excess;    /* ticks used past slice ends so far, in all */
+	volatile uint64_t slice_end; /* time-stamp counter at which the running slice ends; not updated by transfers */
+	volatile uint64_t excess;    /* ticks used past slice ends so far, at most the grace time each */
 	uint64_t foreign_rip;        /* a foreign system call: where to return to, */
 	uint64_t foreign_rflags;     /* and its flags */
 	struct aegis_demand demands[REVOKE_KINDS]; /* what is asked back: the kernel's word, updated as it is given */

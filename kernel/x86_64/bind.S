@@ -27,8 +27,8 @@ load_va:
 	mov (%rsi), %rax
 load_entry:
 	mov 8(%rsi), %rdx
-	mov table_generation(%rip), %edi /* the leaf is still what it was */
-	cmp %edi, ENV_NEAR_GENERATION(%r8)
+	mov table_generation(%rip), %rdi /* the leaf is still what it was */
+	cmp %rdi, ENV_NEAR_GENERATION(%r8)
 	jne bind_unlock
 	sub ENV_NEAR_BASE(%r8), %rax /* va is in it; rotated, bits below the page make the index too large */
 	ror $12, %rax

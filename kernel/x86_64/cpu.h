@@ -25,8 +25,6 @@ static inline uint64_t kernel_physical(const void *p) { return (uint64_t)p - KER
 
 #define FLAG_INTERRUPT 0x200ul
 #define FLAGS_USER 0x202ul
-/* What a resumed context may choose of its flags: the arithmetic ones, TF, DF, AC, ID. */
-#define FLAGS_USER_MASK 0x240dd5ul
 
 struct tss {
 	uint32_t reserved0;
@@ -59,7 +57,8 @@ struct cpu {
 	struct vector *vector;       /* slice.c */
 	bool over;                   /* the slice has ended and `told` been told; it has until slice_end + grace */
 	bool look_again;             /* idle, but a slice of it may become free to run without notice */
-	struct env *told;
+	uint32_t told;               /* env_id */
+	uint32_t vectors_account;    /* whose account's vector registers may be in the CPU: dispatch.c */
 	uint64_t timer_at;           /* when the timer is set to go off, ticks; 0: not */
 	uint64_t idle_since;
 	struct env **alarms;         /* alarm.c: a heap; owner: the kernel lock */

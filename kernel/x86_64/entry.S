@@ -137,6 +137,9 @@ entry_call_transfer_async:
 	mov CPU_CURRENT, %rax
 	mov %rcx, ENV_RIP(%rax)
 	mov %rsp, ENV_RSP(%rax)
+	cmpl $0, ENV_LISTED(%rax)
+	je transfer_list_first
+transfer_listed:
 	mov %edi, %eax
 	claim transfer_refused
 	mov CPU_CURRENT, %rax
@@ -179,8 +182,8 @@ transfer_back_looked:
 	swapgs
 	sysretq
 
-/* rax: the callee, perhaps another's by now; rcx: the current environment, whose message registers are kept. */
-transfer_back_look:
+/* C from a path whose message registers are to be kept. */
+	.macro call_kept function
 	mov CPU_STACK, %rsp
 	.irp register, rcx, rdi, rsi, rdx, r8, r9, r10, rax
 	push %\register
@@ -188,11 +191,22 @@ transfer_back_look:
 	mov %rax, %rdi
 	mov ENV_ID(%rax), %esi
 	cld
-	call transfer_look
+	call \function
 	.irp register, rax, r10, r9, r8, rdx, rsi, rdi, rcx
 	pop %\register
 	.endr
+	.endm
+
+/* rax: the callee, perhaps another's by now; rcx: the current environment. */
+transfer_back_look:
+	call_kept transfer_look
 	jmp transfer_back_looked
+
+/* rax: the current environment, which its slices must find when it is ready. */
+transfer_list_first:
+	call_kept transfer_list
+	mov ENV_RSP(%rax), %rsp
+	jmp transfer_listed
 
 /* The rest of the slice goes to edi, if that gave the CPU away by a call itself; otherwise, and for 0 (whose claim word is never 0), C decides. The registers stay as they
  * are but for rax, rcx, r11, and rsp, which is the other's. */
@@ -203,6 +217,8 @@ entry_call_yield:
 	mov CPU_CURRENT, %rax
 	mov %rcx, ENV_RIP(%rax)
 	mov %rsp, ENV_RSP(%rax)
+	cmpl $0, ENV_LISTED(%rax) /* woken into a transfer: it is to be gone round to again */
+	je yield_in_c
 	mov %edi, %eax
 	bts $CLAIM_READY_BIT, %rax
 	claim yield_in_c

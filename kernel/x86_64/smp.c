@@ -21,6 +21,9 @@ struct mailbox {
 };
 
 static uint8_t apic_ids[MOST_CPUS];
+/* Where the other CPUs' structs and so their stacks are seen: not in the physical map, for by its place entry.S tells a kernel stack from an upcall page. */
+extern uint8_t cpu_window[];
+#define CPU_STRIDE ((sizeof(struct cpu) + FRAME_SIZE - 1) & ~(FRAME_SIZE - 1))
 
 /* What a CPU has for an address space between its start and smp_enter: the kernel's half, and the first 2 MiB where they are, executable, because
  * paging is switched on there. Tables of their own, so that boot_root never gets a low mapping back that every CPU would have to flush. */
@@ -36,8 +39,10 @@ void smp_find(void)
 	cpus = boot_allocate(cpu_count * sizeof(struct cpu *));
 	cpus[0] = this_cpu();
 	cpus[0]->online = true;
+	if (cpu_count > 1)
+		kernel_window(cpu_window, boot_allocate((cpu_count - 1) * CPU_STRIDE), (cpu_count - 1) * CPU_STRIDE);
 	for (uint32_t i = 1; i < cpu_count; i++)
-		cpus[i] = boot_allocate(sizeof(struct cpu));
+		cpus[i] = (struct cpu *)(cpu_window + (i - 1) * CPU_STRIDE);
 }
 
 static bool is_online(const struct cpu *cpu) { return __atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE); }

@@ -10,6 +10,7 @@
 void interrupt(struct trap *t);
 _Noreturn void exception_stop(const uint64_t *frame);
 void transfer_look(struct env *callee, env_id id);
+void transfer_list(struct env *caller);
 
 /* The current environment is interrupted in t where it cannot be told: its whole state is saved here, and it goes on exactly there. */
 static void save_whole(struct env *e, const struct trap *t)
@@ -22,17 +23,8 @@ static void save_whole(struct env *e, const struct trap *t)
 	e->resume = RESUME_TRAP;
 }
 
-/* Told, it did not yield in its grace time: it pays for that, and not for ever. */
-static void charge_excess(struct env *e, uint64_t excess)
-{
-	e->excess_owed += excess;
-	e->info->excess += excess;
-	env_upcall(e)->excess = e->info->excess;
-	e->ignored++;
-}
-
 /* The slice of the interrupted environment is over. It is told, and has the grace time to save what it wants and yield; past
- * that, or when it cannot be told, the kernel switches by force. Whoever got the CPU during the grace time was not told, and pays nothing. */
+ * that, or when it cannot be told, the kernel switches by force. */
 static void slice_over(struct cpu *cpu, struct trap *t, uint64_t now)
 {
 	struct env *e = cpu->current;
@@ -45,17 +37,17 @@ static void slice_over(struct cpu *cpu, struct trap *t, uint64_t now)
 	}
 	if (!cpu->over && e->entries.event && !env_upcall(e)->disabled) {
 		cpu->over = true;
-		cpu->told = e;
+		cpu->told = e->id;
 		event_raise(e, EVENT_SLICE_END);
 		return;
 	}
-	if (cpu->over && cpu->told == e)
-		charge_excess(e, now - cpu->slice_end);
+	if (cpu->over && cpu->told == e->id)
+		e->ignored++;
 	if (e->ignored >= EXCESS_LIMIT) {
 		env_stop(e, CAUSE_EXCESS, t->rip);
 	} else {
 		save_whole(e, t);
-		claim_give(e, CLAIM_READY);
+		slice_ready(e);
 	}
 	dispatch();
 }
@@ -75,7 +67,8 @@ void interrupt(struct trap *t)
 {
 	struct cpu *cpu = this_cpu();
 
-	apic_end_of_interrupt();
+	if (t->vector != VECTOR_SPURIOUS)
+		apic_end_of_interrupt();
 	if (t->vector == VECTOR_FORGET && cpu->current) {
 		smp_asked(cpu);
 		return;
@@ -116,6 +109,14 @@ void transfer_look(struct env *callee, env_id id)
 	kernel_lock_take();
 	if (env_find(id) == callee)
 		event_look(callee);
+	kernel_unlock();
+}
+
+/* From entry.S, before an asynchronous transfer. */
+void transfer_list(struct env *caller)
+{
+	kernel_lock_take();
+	slice_list(caller, true);
 	kernel_unlock();
 }
 

@@ -1,4 +1,4 @@
-/* Single words of user memory, for loops that cannot afford a copy. The address was checked to lie below AEGIS_USER_TOP. A fault of the load is not the
+/* Single words of user memory, for loops that cannot afford a copy. The address was checked not to lie in the kernel's half. A fault of the load is not the
  * kernel's: entry.S goes on at the place that the fixup table names. */
 #pragma once
 

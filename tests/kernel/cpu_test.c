@@ -97,7 +97,7 @@ static void events(void)
 
 static void serve(void *unused)
 {
-	struct aegis_entries entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry, .transfer = (uint64_t)server_entry };
+	struct aegis_entries entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry, .transfer = (uint64_t)server_entry, .async = (uint64_t)server_entry };
 
 	(void)unused;
 	aegis_env_entries(&entries);

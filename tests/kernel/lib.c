@@ -209,7 +209,7 @@ struct aegis_frame_info frame_in_table(frame_t f)
 
 struct aegis_env_info env_in_table(env_id env)
 {
-	uint64_t slot = env & ((1u << ENV_SLOT_BITS) - 1);
+	uint64_t slot = env_slot_of(info, env);
 
 	return *(const volatile struct aegis_env_info *)table_entry(&info->env_table, slot, sizeof(struct aegis_env_info));
 }
