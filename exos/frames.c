@@ -28,6 +28,7 @@ struct pool {
 };
 static struct pool idle, bare, pairs;
 static uint32_t idle_most;
+static bool losses; /* frames have been repossessed: not every frame that comes back is there */
 static frame_t pair_from; /* where the frame table is searched on */
 static frame_t numbers[AEGIS_BATCH_MAX];
 static struct aegis_binding bindings[AEGIS_BATCH_MAX];
@@ -278,7 +279,7 @@ frame_t frame_get_zeroed(void)
 
 void frame_put(frame_t f)
 {
-	if (--frame_references[f])
+	if (--frame_references[f] || (losses && !frame_held(f)))
 		return;
 	push(&idle, f);
 	if (idle.count > idle_most)
@@ -294,6 +295,8 @@ frame_t frame_get_bare(void)
 
 void frame_put_bare(frame_t f)
 {
+	if (losses && !frame_held(f))
+		return;
 	push(&bare, f);
 	if (bare.count > BARE_MOST)
 		give_back_bare(BARE_BATCH);
@@ -308,6 +311,8 @@ frame_t frame_get_pair(void)
 
 void frame_put_pair(frame_t f)
 {
+	if (losses && !(frame_held(f) && frame_held(f + 1)))
+		return; /* what may be left of it is lost with it */
 	push(&pairs, f);
 	if (pairs.count > PAIR_MOST)
 		give_back_pairs(PAIR_BATCH);
@@ -329,14 +334,56 @@ bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flag
 	return true;
 }
 
-void frames_trim(void)
+static uint32_t give_some(uint32_t most)
 {
-	while (idle.count)
-		give_back_idle(MIN(idle.count, AEGIS_BATCH_MAX));
-	while (bare.count)
-		give_back_bare(MIN(bare.count, BARE_BATCH));
-	while (pairs.count)
-		give_back_pairs(MIN(pairs.count, PAIR_BATCH));
+	uint32_t before = idle.count + bare.count + 2 * pairs.count;
+
+	if (idle.count)
+		give_back_idle(MIN(MIN(most, idle.count), AEGIS_BATCH_MAX));
+	else if (bare.count)
+		give_back_bare(MIN(MIN(most, bare.count), BARE_BATCH));
+	else if (pairs.count)
+		give_back_pairs(MIN(MIN((most + 1) / 2, pairs.count), PAIR_BATCH));
+	return before - (idle.count + bare.count + 2 * pairs.count);
+}
+
+uint32_t frames_give(uint32_t count)
+{
+	uint32_t given = 0, more;
+
+	while (given < count && (more = give_some(count - given)))
+		given += more;
+	return given;
+}
+
+void frames_trim(void) { frames_give(UINT32_MAX); }
+
+bool frame_held(frame_t f)
+{
+	return frame_table[f].state != FRAME_FREE && frame_table[f].owner == domain_account;
+}
+
+/* Chains anew what is left of a pool; the second frame of a pair that has lost its first is idle no more either. */
+static uint32_t lose_of(struct pool *pool, uint32_t width)
+{
+	frame_t f = pool->first, next;
+	uint32_t before = pool->count;
+
+	*pool = (struct pool){0};
+	for (; f; f = next) {
+		next = frame_references[f];
+		if (frame_held(f) && frame_held(f + width - 1))
+			push(pool, f);
+		else if (width == 2 && (frame_held(f) || frame_held(f + 1)))
+			push(&bare, frame_held(f) ? f : f + 1);
+	}
+	return before - pool->count;
+}
+
+uint32_t frames_lose_idle(void)
+{
+	losses = true;
+	return lose_of(&idle, 1) + lose_of(&bare, 1) + lose_of(&pairs, 2);
 }
 
 struct frame_counts frame_counts(void)

@@ -34,6 +34,10 @@ void frame_put_pair(frame_t f);
  * memory for those. */
 bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flags);
 void frames_trim(void); /* gives every idle frame back to the kernel */
+uint32_t frames_give(uint32_t count); /* ... so many of them, or all; returns how many */
+/* Is it the domain's still? A frame can be repossessed (revoke.h). */
+bool frame_held(frame_t f);
+uint32_t frames_lose_idle(void); /* forgets idle frames that are not held any more; returns how many */
 
 void frame_zero(void *page); /* 4,096 bytes, as fast as the CPU can; alters no program register */
 void frame_copy(void *to, const void *from);

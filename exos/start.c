@@ -10,6 +10,7 @@
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
 #include <exos/random.h>
+#include <exos/revoke.h>
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/start_file.h>
@@ -23,6 +24,7 @@ const struct aegis_info *machine_info;
 const struct aegis_frame_info *frame_table;
 const struct aegis_env_info *env_table;
 const volatile uint64_t *claim_table;
+env_id domain_account;
 frame_t domain_shared_table;
 int first_process;
 
@@ -93,7 +95,7 @@ static void bind_private_region(void)
 	start_bind(SELF_VA, BIND_ENTRY(boot->upcall, BIND_READ | BIND_WRITE));
 	for (uint64_t va = LIBRARY_STACK_BOTTOM; va < LIBRARY_STACK_TOP; va += FRAME_SIZE)
 		start_bind(va, BIND_ENTRY(start_frame(), BIND_READ | BIND_WRITE));
-	self->env = boot->env;
+	self->env = domain_account = boot->env;
 }
 
 /* The table of the shared slot is one that the kernel made for the image: the root of this environment's page tables, which can be read as a page, names it. */
@@ -314,6 +316,10 @@ void keeper_main(void)
 		domain_lock();
 		if (bits & EVENT_CONSOLE)
 			link_receive();
+		if (bits & EVENT_REVOKE)
+			revoke_answer();
+		if (bits & EVENT_REPOSSESSED)
+			revoke_losses();
 		proc_reap();
 		proc_check_alarms();
 	}

@@ -12,6 +12,7 @@ extern const struct aegis_info *machine_info;        /* read-only, bound from th
 extern const struct aegis_frame_info *frame_table;
 extern const struct aegis_env_info *env_table;
 extern const volatile uint64_t *claim_table; /* by slot of the environment table */
+extern env_id domain_account; /* what the domain's frames are charged to */
 extern frame_t domain_shared_table; /* the level-3 table of the shared slot */
 extern int first_process;           /* its pid; the machine ends with it */
 

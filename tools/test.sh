@@ -10,7 +10,7 @@ TEST_SECONDS_LINUX=600
 # The names of all tests: their paths below tests/ without suffix; a folder of host tests is one.
 test_names() {
 	local file
-	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh; do
+	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*.c "$root"/tests/hostile/*.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh; do
 		[ -f "$file" ] && [ "$file" != "$root/tests/kernel/lib.c" ] || continue
 		file=${file#"$root/tests/"}
 		file=${file%/run.sh}
@@ -21,7 +21,7 @@ test_names() {
 # The targets to make before this test can run.
 test_target() {
 	case $1 in
-	kernel/* | exos/*) echo "tests/$1" ;;
+	kernel/* | hostile/* | exos/*) echo "tests/$1" ;;
 	esac
 }
 
@@ -30,7 +30,9 @@ test_run() {
 	[ "$system" = run ] || seconds=$TEST_SECONDS_LINUX
 	case $1 in
 	host/*) exec timeout "$seconds" "$root/tests/$1/run.sh" ;;
-	kernel/*) exec "$root/exo" run --timeout "$seconds" --module "$build/tests/$1" ;;
+	# On one CPU time counts instructions, so that shares of it are exact; on two they run as they will.
+	*_smp_test) exec "$root/exo" run --timeout "$seconds" --smp 2 --module "$build/tests/$1" ;;
+	kernel/* | hostile/*) exec "$root/exo" run --timeout "$seconds" --icount --module "$build/tests/$1" ;;
 	exos/*) exec "$root/exo" "$system" --timeout "$seconds" --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
 	linux/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
 	esac

@@ -29,3 +29,15 @@ bool cpus_give(struct proc *p)
 	}
 	return true;
 }
+
+bool cpus_give_one(struct proc *p)
+{
+	uint64_t held = p->slices.held;
+	uint32_t cpu = (uint32_t)__builtin_ctzl(held | 1);
+
+	if (!(held & (held - 1)))
+		return false;
+	aegis_slice_free(cpu, p->slices.positions[cpu]);
+	p->slices.held &= ~(1ul << cpu);
+	return true;
+}

@@ -17,3 +17,5 @@ struct cpu_slices {
 uint64_t cpus_all(void);
 /* Takes the slices that the mask asks for and gives back the others. False: it has none at all. */
 bool cpus_give(struct proc *p);
+/* Gives back one slice of a process that has more than one. False: it has not. */
+bool cpus_give_one(struct proc *p);

@@ -18,6 +18,10 @@ void batch_flush(struct vm_batch *b)
 	for (uint32_t done = 0; b->env && done < b->count;) {
 		int64_t result = aegis_bind(b->env, b->list + done, b->count - done, NULL);
 
+		if (result == -E_DENIED && !frame_held(entry_frame(b->list[done].entry)))
+			result = 1; /* repossessed: the keeper is about to find out, and kill the process */
+		else if (result == -E_NOTABLE && !b->list[done].entry)
+			result = 1; /* the same of a page table: nothing is bound there */
 		if (result <= 0)
 			panic("vm: bind %lx to %lx in environment %x: %ld", b->list[done].entry, b->list[done].va,
 				b->env, (long)result);
@@ -325,6 +329,31 @@ static void leaf_free(struct vm_leaf *leaf)
 		frame_put_pair(leaf->table);
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
+}
+
+static uint32_t leaf_lose(struct vm *vm, struct vm_leaf *leaf)
+{
+	uint32_t lost = leaf->table && !frame_held(leaf->table);
+
+	BIT_FOR_EACH(i, leaf->present) {
+		if (frame_held(entry_frame(leaf->entries[i])))
+			continue;
+		bit_clear(leaf->present, (uint32_t)i);
+		leaf->count--;
+		vm->resident--;
+		lost++;
+	}
+	return lost;
+}
+
+uint32_t vm_lose(struct vm *vm)
+{
+	uint32_t lost = 0;
+
+	for (uint32_t r = 0; r < vm->region_count; r++)
+		BIT_FOR_EACH(i, vm->regions[r]->used)
+			lost += leaf_lose(vm, vm->regions[r]->leaves[i]);
+	return lost;
 }
 
 void tables_release(struct vm *vm, env_id env)

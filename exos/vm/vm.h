@@ -67,6 +67,8 @@ int vm_remap(struct vm *vm, uint64_t old, uint64_t old_length, uint64_t new_leng
 /* Moves what is mapped at `old` to `to`, where there must be nothing. */
 int vm_move(struct vm *vm, uint64_t old, uint64_t length, uint64_t to, uint64_t new_length);
 bool vm_range_mapped(struct vm *vm, uint64_t start, uint64_t length); /* wholly in areas */
+/* Forgets pages and page tables whose frames are the domain's no more (revoke.h); returns how many. */
+uint32_t vm_lose(struct vm *vm);
 bool vm_resident(struct vm *vm, uint64_t address); /* is there a frame: of the page table's, or of the inode's */
 int vm_populate(struct vm *vm, uint64_t start, uint64_t length); /* every page; 0 or what the first failure was */
 int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pages read as zero again */

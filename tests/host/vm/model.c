@@ -22,6 +22,7 @@ static struct aegis_info info = {.frames = MODEL_FRAMES};
 const struct aegis_info *machine_info = &info;
 static struct aegis_frame_info exposed[MODEL_FRAMES];
 const struct aegis_frame_info *frame_table = exposed;
+env_id domain_account;
 
 void panic(const char *text, ...)
 {

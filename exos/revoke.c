@@ -1,0 +1,90 @@
+/* Revocation, answered: idle frames go first. They are all that is clean, as what files hold here has no other copy (ramfs).
+ *
+ * Repossession, survived: a frame that is gone is never used again. A process that had it mapped has lost data and is killed; a file that had it gives
+ * EIO there. A frame that the library itself stands on (its heap, its page tables) cannot be borne: the next touch ends the domain with a message. What the
+ * domain needs at least is for whoever sizes its account to leave. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/frames.h>
+#include <exos/proc/proc.h>
+#include <exos/revoke.h>
+#include <exos/self.h>
+#include <exos/start.h>
+#include <exos/vm/vm.h>
+
+static uint64_t losses_read; /* of the vector */
+
+static void give_frames(uint32_t count)
+{
+	uint32_t given = frames_give(count);
+
+	if (given < count)
+		log_line("%u frames are demanded back and %u are idle", count, given);
+}
+
+static void give_slices(uint32_t count)
+{
+	LIST_FOR_EACH (l, &proc_list) {
+		struct proc *p = CONTAINER_OF(l, struct proc, link);
+
+		while (count && cpus_give_one(p))
+			count--;
+	}
+}
+
+void revoke_answer(void)
+{
+	const volatile struct aegis_demand *demands = self->upcall.demands;
+
+	if (demands[REVOKE_FRAMES].count)
+		give_frames(demands[REVOKE_FRAMES].count);
+	if (demands[REVOKE_SLICES].count)
+		give_slices(demands[REVOKE_SLICES].count);
+}
+
+/* Which frames are gone the frame table says, whether or not the ring has room for all their names. */
+static void lose_frames(void)
+{
+	uint32_t idle = frames_lose_idle();
+
+	if (idle)
+		log_line("%u idle frames were repossessed", idle);
+	LIST_FOR_EACH (l, &proc_list) {
+		struct proc *p = CONTAINER_OF(l, struct proc, link);
+		uint32_t lost = p->vm && !p->vfork_parent ? vm_lose(p->vm) : 0;
+
+		if (lost) {
+			log_line("process %d (%s) is killed: %u frames of its memory were repossessed", p->pid, p->name, lost);
+			signal_send(p, SIGKILL, NULL);
+		}
+	}
+}
+
+static void lose_slice(uint64_t name)
+{
+	LIST_FOR_EACH (l, &proc_list) {
+		struct proc *p = CONTAINER_OF(l, struct proc, link);
+		uint32_t cpu = (uint32_t)(name >> 32);
+
+		if (cpu < CPUS_MOST && p->slices.held >> cpu & 1 && p->slices.positions[cpu] == (uint32_t)name)
+			p->slices.held &= ~(1ul << cpu);
+	}
+}
+
+void revoke_losses(void)
+{
+	const struct aegis_repossessed *vector = (const void *)((const uint8_t *)self + REPOSSESSED_OFFSET);
+	uint64_t count = vector->count;
+	bool frames = count - losses_read > REPOSSESSED_ENTRIES;
+
+	if (frames)
+		losses_read = count - REPOSSESSED_ENTRIES; /* slices whose names are overwritten are found free when they are given back */
+	for (; losses_read < count; losses_read++) {
+		struct aegis_loss loss = vector->entries[losses_read % REPOSSESSED_ENTRIES];
+
+		frames |= loss.kind == REVOKE_FRAMES;
+		if (loss.kind == REVOKE_SLICES)
+			lose_slice(loss.first);
+	}
+	if (frames)
+		lose_frames();
+}

@@ -1,0 +1,8 @@
+/* How ExOS answers when the machine wants something back (include/aegis/upcall.h: demands and the repossession vector; paper 3.3, 3.4). The keeper is the
+ * environment that is asked. Domain lock held. */
+#pragma once
+
+/* Gives what is demanded, as far as it can: of frames those that hold nothing, of slices those that a process has beyond its first. */
+void revoke_answer(void);
+/* Reads what was taken by force, and has those who stood on it bear it. */
+void revoke_losses(void);
