@@ -14,7 +14,7 @@ EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.c ex
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
 EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)
 
-all: $(BUILD)/aegis $(BUILD)/exos.module docs/reference.md
+all: $(BUILD)/aegis $(BUILD)/exos.module $(BUILD)/arbiter $(BUILD)/arbiter-pack docs/reference.md
 kernel: $(BUILD)/aegis
 exos: $(BUILD)/exos.elf
 
@@ -38,6 +38,7 @@ $(BUILD)/exos.elf: $(EXOS_OBJECTS) exos/x86_64/exos.ld
 
 include tools/host.mk
 include tests/kernel/kernel_test.mk
+include apps/arbiter/arbiter.mk
 
 # What boots: the image without symbols; a root archive is appended to it.
 $(BUILD)/exos.module: $(BUILD)/exos.elf

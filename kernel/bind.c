@@ -29,6 +29,14 @@ static uint64_t *find_table(const struct env *e, uint64_t va, uint32_t level, fr
 	return table;
 }
 
+/* The upcall page or root of the environment that asks, which are its maker's frames where it has an account of its own. */
+static bool is_own(frame_t f)
+{
+	const struct env *me = current_env();
+
+	return me && (f == me->upcall_frame || f == me->root_frame);
+}
+
 /* May this frame be bound as a page with these rights? */
 static int64_t check_page(const struct env *account, frame_t f, uint64_t flags, const struct aegis_cap *cap)
 {
@@ -38,7 +46,7 @@ static int64_t check_page(const struct env *account, frame_t f, uint64_t flags, 
 	switch (info->state) {
 	case FRAME_OWNED:
 	case FRAME_UPCALL:
-		if (info->owner == account->id)
+		if (info->owner == account->id || (info->state == FRAME_UPCALL && is_own(f)))
 			return 0;
 		if (cap && cap_covers(cap, f) && epoch_valid(cap->epoch, info->epoch) && (cap->rights & RIGHT_READ) &&
 			(!writes || cap->rights & RIGHT_WRITE) && (!(flags & BIND_EXEC) || cap->rights & RIGHT_EXEC))
@@ -48,7 +56,7 @@ static int64_t check_page(const struct env *account, frame_t f, uint64_t flags, 
 	case FRAME_TABLE2:
 	case FRAME_TABLE3:
 	case FRAME_ROOT:
-		return info->owner == account->id && !writes ? 0 : -E_DENIED;
+		return (info->owner == account->id || is_own(f)) && !writes ? 0 : -E_DENIED;
 	case FRAME_INFO:
 		return writes || flags & BIND_EXEC ? -E_DENIED : 0;
 	default:

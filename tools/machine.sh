@@ -5,7 +5,7 @@ DEFAULT_PATH=/bin:/sbin:/usr/bin:/usr/sbin
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them.
-files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module=''
+files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -27,9 +27,9 @@ machine_options() {
 		--icount) icount=1 ;;
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
-		--file | --root | --disk | --publish | --env | --mem | --smp | --timeout | --machine | --module | \
+		--file | --root | --disk | --publish | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | \
 			--file=* | --root=* | --disk=* | --publish=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
-			--module=*)
+			--module=* | --arbiter=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
 			else
@@ -77,8 +77,20 @@ machine_option() {
 		[ -r "$2" ] || die "--module $2: no such file"
 		module=$2
 		;;
+	--arbiter)
+		[ "$command" = run ] || die "--arbiter: only ./exo run has it"
+		policy=$2
+		[ -f "$policy" ] || policy=$root/apps/arbiter/policies/$2.policy
+		[ -r "$policy" ] || die "--arbiter $2: no such policy; there are: $(policy_names)"
+		;;
 	*) die "$1: not yet" ;;
 	esac
+}
+
+policy_names() {
+	local names=("$root"/apps/arbiter/policies/*.policy)
+	names=("${names[@]##*/}")
+	echo "${names[*]%.policy}"
 }
 
 # The root without --root: BusyBox, a link for each of its applets, and the few files and folders that programs expect.
@@ -238,10 +250,19 @@ machine_module() {
 	exit $((status == 124 ? 124 : 125))
 }
 
+# The arbiter boots instead of ExOS and starts it: it and the policy stand before the library.
+arbiter_prefix() {
+	build_targets arbiter arbiter-pack
+	"$build/arbiter-pack" "$work/prefix" "$build/arbiter" "$policy" "$build/exos.module" || exit
+	prefix=$work/prefix
+}
+
 machine_run() {
+	local prefix=$build/exos.module
 	machine_prepare "aegis exos.module pack link" machine "$@"
 	[ -z "$module" ] || machine_module
-	make_image "$work/image" --prefix "$build/exos.module"
+	[ -z "$policy" ] || arbiter_prefix
+	make_image "$work/image" --prefix "$prefix"
 	memory_suffices "$work/image"
 	machine_command "$build/aegis" "$work/image"
 	machine_go

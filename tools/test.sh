@@ -152,6 +152,6 @@ test_machine_targets() {
 	if [ "${EXO_ON-}" = linux ]; then
 		echo linux-init pack link
 	else
-		echo aegis exos.module pack link
+		echo aegis exos.module arbiter arbiter-pack pack link
 	fi
 }

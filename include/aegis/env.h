@@ -24,7 +24,7 @@ enum { ENV_NEW_ACCOUNT = 1 }; /* the environment is charged to an account of its
 struct aegis_env_spec {
 	frame_t object; /* four frames donated by the caller's account: kernel object, */
 	frame_t root;   /* root of the page tables, with the frame after it (bind.h: tables are pairs), */
-	frame_t upcall; /* upcall page (stays bindable by its account) */
+	frame_t upcall; /* upcall page (stays bindable by the caller's account, and by the environment itself, which may read its root, too) */
 	uint32_t flags;
 	struct aegis_limits limits;
 	env_id keeper; /* told by EVENT_PEER when the environment is stopped */

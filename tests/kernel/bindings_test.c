@@ -205,6 +205,35 @@ static void test_batches(frame_t f)
 	bind_once(0, OTHER, BIND_LEVEL(1));
 }
 
+/* An environment with an account of its own stands on frames of its maker's. */
+static int64_t own[4];
+static frame_t makers_upcall;
+static void bind_own(void *c)
+{
+	const struct child *child = c;
+	uint64_t at = (uint64_t)LOCAL + FRAME_SIZE; /* in the same leaf table */
+
+	own[0] = bind_once(0, at, BIND_ENTRY(child->frames[2], RW));
+	own[1] = bind_once(0, at, BIND_ENTRY(child->frames[1], R));
+	own[2] = bind_once(0, at, BIND_ENTRY(child->frames[1], RW));
+	own[3] = bind_once(0, at, BIND_ENTRY(makers_upcall, R));
+	bind_once(0, at, 0);
+}
+
+static void test_own_frames(void)
+{
+	static struct child c;
+
+	makers_upcall = boot->upcall;
+	child_make(&c, bind_own, &c, 8);
+	child_finish(&c);
+	is(own[0], 1, "an_environment_in_an_account_of_its_own_may_bind_its_upcall_page");
+	is(own[1], 1, "and_read_its_root");
+	is(own[2], -E_DENIED, "not_write_it");
+	is(own[3], -E_DENIED, "nor_bind_the_upcall_page_of_its_maker");
+	is(child_end(&c), 0, "and_can_be_destroyed");
+}
+
 void test_main(void)
 {
 	frame_t f = frame();
@@ -218,6 +247,7 @@ void test_main(void)
 	bind_once(0, SCRATCH, 0);
 	test_tables(f);
 	test_aliases(f);
+	test_own_frames();
 	is(frame_in_table(f).bindings, 0, "nothing_is_bound_in_the_end");
 	give(f);
 }

@@ -11,12 +11,12 @@
 #define READ_SIZE 1024
 #define EXPANSION 16 /* most bytes that are added to one: a prefix and the end of a line */
 
-static const char *const known[] = { "aegis: ", "exos: " };
+static const char *const known[] = { "aegis: ", "exos: ", "arbiter: " };
 static const char *prefix = LOG_PREFIX;
 static int descriptor = 2;
 static char pending[PENDING_SIZE];
 static size_t pending_length;
-static char start[8]; /* of a line, until it is clear who speaks */
+static char start[16]; /* of a line, until it is clear who speaks */
 static size_t start_length;
 static bool inside;   /* of a line whose start is out */
 static bool lost;     /* nobody reads it */
