@@ -83,6 +83,16 @@ static void forget(const struct env *e, uint64_t va, bool everywhere, struct sta
 		invalidate_page(va);
 }
 
+/* ... and forgotten, on every CPU, before this returns. */
+static void forget_stale(const struct env *e, struct stale *stale)
+{
+	if (stale->all)
+		write_cr3(read_cr3());
+	if (stale->others)
+		smp_forget(stale->all ? NULL : e);
+	stale->all = stale->others = false;
+}
+
 static void bind_table(uint64_t *slot, frame_t table, frame_t f, uint32_t level)
 {
 	if (frame_table[f].state == FRAME_OWNED)
@@ -130,6 +140,8 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	if (!(flags & BIND_READ)) {
 		if (old & ENTRY_PRESENT && !(error = slot_break(slot, table_frame, level)))
 			forget(e, va, level || shared, stale);
+		if (level)
+			forget_stale(e, stale); /* what was a table may be written by the next entry of the list */
 		return error;
 	}
 	error = level ? check_table(account, f, level) : check_page(account, f, flags, cap);
@@ -138,6 +150,7 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	if (level) {
 		if (old & ENTRY_PRESENT)
 			return entry_frame(old) == f ? 0 : -E_BUSY;
+		forget_stale(e, stale); /* an earlier entry of the list may have broken a page of f that another CPU still writes */
 		bind_table(slot, table_frame, f, level);
 		return 0;
 	}
@@ -321,14 +334,6 @@ static int64_t bind_slowly(struct env *e, const struct env *account, uint64_t *a
 	return error;
 }
 
-static void forget_stale(const struct env *e, const struct stale *stale)
-{
-	if (stale->all)
-		write_cr3(read_cr3());
-	if (stale->others)
-		smp_forget(stale->all ? NULL : e);
-}
-
 static int64_t bind_list(struct env *e, uint64_t list, uint64_t n, const struct aegis_cap *cap)
 {
 	const struct env *me = this_cpu()->current;
@@ -462,7 +467,8 @@ static __attribute__((noinline)) int64_t break_list(uint64_t frames, uint64_t n)
 		return error;
 	while (done < n && !(error = break_frame(list[done], owned, &budget)))
 		done++;
-	forget_everywhere();
+	if (budget != BREAK_BUDGET)
+		forget_everywhere();
 	return done ? (int64_t)done : error;
 }
 
@@ -477,6 +483,7 @@ RUN int64_t call_frame_break(uint64_t frames, uint64_t n, uint64_t c, uint64_t d
 	if (n != 1 || frames >= AEGIS_USER_TOP - sizeof(f) || cpu_features.smap || !user_load32(frames, &f))
 		return break_list(frames, n);
 	error = break_frame(f, current_env()->owned, &budget);
-	forget_everywhere();
+	if (budget != BREAK_BUDGET)
+		forget_everywhere();
 	return error ? error : 1;
 }

@@ -157,9 +157,7 @@ void dispatch(void)
 			idle(cpu, next != NO_POSITION);
 		position = next;
 		e = vector_owner(cpu->vector, next);
-		if (unlisted(e))
-			continue;
-		if (forfeits(e)) {
+		if (unlisted(e) || forfeits(e)) { /* the round begins anew: where it began may be listed no more */
 			first_passed = NO_POSITION;
 			continue;
 		}

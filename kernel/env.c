@@ -63,7 +63,7 @@ bool env_mine(const struct env *e)
 {
 	const struct env *account = this_cpu()->current->account;
 
-	return e->account == account || env_below(e);
+	return e->account == account || e->commander == account->id || env_below(e);
 }
 
 /* Up from maker to maker: a maker outlives what it made, whose first frames are its own. */
@@ -71,10 +71,6 @@ bool env_below(const struct env *e)
 {
 	const struct env *account = current_env()->account, *above = e->account;
 
-	if (above == account)
-		return false;
-	if (e->commander == account->id)
-		return true;
 	for (uint32_t step = 0; step < ACCOUNT_DEPTH && above && above->account_creator; step++) {
 		if (above->account_creator == account->id)
 			return true;
@@ -159,7 +155,7 @@ static int64_t charge(struct env *account, const struct aegis_env_spec *spec)
 
 int64_t call_env_create(uint64_t user, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
 {
-	struct env *account = this_cpu()->current->account;
+	struct env *account = this_cpu()->current->account, *e;
 	struct aegis_env_spec spec;
 	int64_t error;
 
@@ -170,6 +166,8 @@ int64_t call_env_create(uint64_t user, uint64_t b, uint64_t c, uint64_t d, uint6
 		spec.object == spec.root || spec.object == spec.root + 1 || spec.upcall == spec.root || spec.upcall == spec.root + 1 ||
 		spec.object == spec.upcall)
 		return -E_INVALID;
+	if (spec.keeper && (!(e = env_find(spec.keeper)) || e->account != account))
+		return -E_DENIED; /* nobody is told who did not ask for it */
 	if ((error = bind_check_pair(account, spec.root)))
 		return error;
 	if (!frame_owned(spec.object, account) || !frame_owned(spec.upcall, account))
@@ -197,7 +195,8 @@ static void release_caller(struct env *e)
 void env_let_go(struct env *e)
 {
 	e->taken = true;
-	release_caller(e);
+	alarm_clear(e); /* it may have gone to sleep between being stopped and being taken, */
+	release_caller(e); /* or got a caller */
 }
 
 static void tell_keeper(struct env *e, uint64_t cause, uint64_t rip)
@@ -239,7 +238,7 @@ static bool take(struct env *e)
 		return true;
 	if (claim_take(e, CLAIM_READY) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) ||
 		(callee && __atomic_compare_exchange_n(&callee->caller, &expected, NULL, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))) {
-		env_let_go(e); /* it may have got a caller between being stopped and being taken */
+		env_let_go(e);
 		return true;
 	}
 	smp_kick(e);

@@ -90,9 +90,9 @@ extern uint64_t env_claims[]; /* exposed */
 
 void env_start(uint32_t slots); /* tables from boot memory */
 struct env *env_find(env_id id); /* null: none; 0 is the current one */
-/* May the current environment's account command e? e of its own account, or one that env_below. */
+/* May the current environment's account command e? One of its own account, bound to it by capability, or below it. */
 bool env_mine(const struct env *e);
-/* Is e in an account that the current one made, or one made by such a one, or bound to it by capability, and not in its own? */
+/* Is e in an account that the current one made, or one made by such a one? */
 bool env_below(const struct env *e);
 /* Fills in an environment in frames whose use was checked. Null: no free slot. */
 struct env *env_make(const struct aegis_env_spec *spec, struct env *account);

@@ -75,7 +75,6 @@ static void info_finish(void)
 		(uint32_t)((frame_count * sizeof(*frame_table) + FRAME_SIZE - 1) / FRAME_SIZE) };
 	i->env_table = (struct aegis_range){ kernel_frame(env_infos),
 		(uint32_t)((env_slots * sizeof(*env_infos) + FRAME_SIZE - 1) / FRAME_SIZE) };
-	i->keys = cpu_features.pkeys;
 	i->xsave_size = cpu_features.xsave_size;
 }
 

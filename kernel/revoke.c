@@ -40,7 +40,8 @@ void revoke_lost(env_id account, uint32_t kind, uint64_t name)
 	count = vector->count; /* the loser's own word: a lie hurts only him */
 	vector->entries[count % REPOSSESSED_ENTRIES] = (struct aegis_loss){ kind, 1, name };
 	vector->count = count + 1;
-	event_raise(e, EVENT_REPOSSESSED);
+	if (!(env_upcall(e)->pending & EVENT_REPOSSESSED))
+		event_raise(e, EVENT_REPOSSESSED);
 }
 
 /* To ask for one's own frames back needs no command of who has bound them; but nobody takes another's demand off the page. */
@@ -49,7 +50,7 @@ static bool may_ask_range(const struct env *account, const struct aegis_demand *
 	const struct demand *before = &account->demands[REVOKE_RANGE];
 	env_id mine = current_env()->account->id;
 
-	if (before->count && before->from != current_env()->id && before->deadline > read_tsc())
+	if (!demand->count && before->from != current_env()->id)
 		return false;
 	if (demand->count > AEGIS_BATCH_MAX || demand->first >= frame_count || demand->count > frame_count - demand->first)
 		return false;

@@ -134,10 +134,18 @@ void slice_ready(struct env *e)
 
 void slice_wake_cpus(const struct env *e)
 {
+	uint64_t woken[(MOST_CPUS + 63) / 64] = { 0 };
+
 	if (cpu_count == 1)
 		return;
-	for (uint32_t name = e->slices; name != NO_POSITION; name = slice_of(name)->next)
-		smp_wake_idle(name >> CPU_SHIFT);
+	for (uint32_t name = e->slices; name != NO_POSITION; name = slice_of(name)->next) {
+		uint32_t cpu = name >> CPU_SHIFT;
+
+		if (woken[cpu / 64] >> cpu % 64 & 1)
+			continue;
+		woken[cpu / 64] |= 1ul << cpu % 64;
+		smp_wake_idle(cpu);
+	}
 }
 
 /* Passes over the current environment's own positions, which may lie anywhere: it may be running in a slice that was given to it. */

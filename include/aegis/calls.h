@@ -66,7 +66,7 @@
 	  "ends every capability for a device, an environment or slices, by epoch, this one too (which must have RIGHT_GRANT) but for the first environment's root " \
 	  "capabilities, and what was bound by them. For frames: frame_break. DENIED INVALID FAULT") \
 	X(21, revoke, 2, "(env_id env, const struct aegis_demand *demand)", \
-	  "visible revocation: asks the account of env, which one made or commands from outside, to give back so much by then; it gets EVENT_REVOKE and the demand in its upcall page. " \
+	  "visible revocation: asks the account of env, which one made or is above of, to give back so much by then; it gets EVENT_REVOKE and the demand in its upcall page. " \
 	  "A new demand for the same kind replaces the old one; count 0 withdraws it. EVENT_RETURNED tells the caller that all has come. NOENV DENIED INVALID FAULT") \
 	X(22, repossess, 4, "(env_id env, uint32_t kind, const uint64_t *names, uint64_t n)", \
 	  "the abort protocol: past the deadline of a demand takes by force the n frames or slices named, never more than is still owed; each loss is recorded in the " \

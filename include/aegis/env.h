@@ -27,7 +27,7 @@ struct aegis_env_spec {
 	frame_t upcall; /* upcall page (stays bindable by the caller's account, and by the environment itself, which may read its root, too) */
 	uint32_t flags;
 	struct aegis_limits limits;
-	env_id keeper; /* told by EVENT_PEER when the environment is stopped */
+	env_id keeper; /* of the caller's account: told by EVENT_PEER when the environment is stopped; 0: nobody */
 	uint32_t reserved;
 	struct aegis_entries entries;
 	uint64_t rip, rsp, argument; /* first run: rdi is argument */

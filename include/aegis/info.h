@@ -72,7 +72,7 @@ struct aegis_info {
 	uint64_t idle_ticks;   /* time in which no environment was runnable */
 	uint64_t switches;     /* environments entered by the dispatcher */
 	uint32_t consoles;     /* serial lines found */
-	uint32_t keys;         /* protection keys can be used */
+	uint32_t keys;         /* protection keys can be used: not yet */
 	uint32_t xsave_size;   /* bytes that xsave needs with every enabled component */
 	uint32_t reserved;
 };

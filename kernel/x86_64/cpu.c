@@ -20,7 +20,6 @@
 #define CR4_OSXSAVE (1ul << 18)
 #define CR4_SMEP (1ul << 20)
 #define CR4_SMAP (1ul << 21)
-#define CR4_PKE (1ul << 22)
 
 struct cpu_features cpu_features; /* this and smap_enabled: every CPU writes the same */
 uint8_t smap_enabled; /* for entry.S */
@@ -124,19 +123,17 @@ static void enable_features(void)
 	}
 	if (leaf7[2] & 1u << 2)
 		cr4 |= CR4_UMIP;
-	if (leaf7[2] & 1u << 3) {
-		cr4 |= CR4_PKE;
-		cpu_features.pkeys = true;
-	}
+	/* Protection keys stay off: their register would pass with the others in transfers and directed yields, and close the memory of whoever is
+	 * given the CPU. */
 	cpu_features.tsc_deadline = basic[2] & 1u << 24;
 	cpu_features.x2apic = basic[2] & 1u << 21;
 	write_cr0((read_cr0() | CR0_MONITOR | CR0_NUMERIC_ERROR) & ~(CR0_EMULATE | CR0_TASK_SWITCHED));
 	write_cr4(cr4);
 	smap_enabled = cpu_features.smap;
 
-	/* x87, SSE, AVX, AVX-512, protection keys; not AMX, whose 8 KiB would not fit an environment's frame. */
+	/* x87, SSE, AVX, AVX-512; not AMX, whose 8 KiB would not fit an environment's frame. */
 	cpuid(13, 0, state);
-	cpu_features.xsave_mask = state[0] & 0x2e7;
+	cpu_features.xsave_mask = state[0] & 0xe7;
 	if ((cpu_features.xsave_mask & 0xe0) != 0xe0)
 		cpu_features.xsave_mask &= ~0xe0ul;
 	write_xcr0(cpu_features.xsave_mask);

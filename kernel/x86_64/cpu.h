@@ -184,7 +184,7 @@ _Noreturn static inline void cpu_stop(void)
 
 /* kernel/x86_64: */
 struct cpu_features {
-	bool pkeys, tsc_deadline, smap, x2apic;
+	bool tsc_deadline, smap, x2apic;
 	uint64_t xsave_mask;
 	uint32_t xsave_size;
 };

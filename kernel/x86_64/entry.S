@@ -281,6 +281,13 @@ transfer_back_refused: /* rcx: the user's rip still */
  * From user mode the CPU has pushed ss, rsp, rflags, cs, rip (and an error code) into the upcall page itself. 15 to 17 instructions
  * from here to the environment's handler. What is read back from the page is believed by nobody but the user: rsp, and the flag, which
  * can only stop its own environment. From kernel mode the frame is on the kernel stack, above KERNEL_BASE: bit 46. */
+/* An interrupt or exception leaves AC as the user had it, and with AC SMAP does nothing. */
+	.macro close_user_memory
+	cmpb $0, smap_enabled(%rip)
+	je 9f
+	clac
+9:
+	.endm
 #define UPCALL_DISABLED(depth) ((depth)-256)
 #define FRAME_RSP(depth) (240 - 256 + (depth))
 
@@ -333,6 +340,7 @@ exception_\vector:
 
 /* rsp in the upcall page: r11, rcx, vector, error, iret frame. To C on the kernel stack: exception_stop never returns. */
 exception_undeliverable:
+	close_user_memory
 	swapgs
 	mov %rsp, %rdi
 	mov CPU_STACK, %rsp
@@ -427,6 +435,7 @@ interrupt_\vector:
 	interrupt 255
 
 interrupt_common:
+	close_user_memory
 	sub $120, %rsp
 	call store_registers
 	cld
