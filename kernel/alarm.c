@@ -42,14 +42,12 @@ void alarm_set(struct env *e, uint64_t deadline)
 	sift_up(cpu->alarms, cpu->alarm_count++, e);
 }
 
-void alarm_clear(struct env *e)
+void alarm_take_out(struct env *e)
 {
 	struct cpu *cpu = cpus[e->alarm_cpu];
 	struct env **heap = cpu->alarms, *last;
 	uint32_t at = e->alarm;
 
-	if (at == NO_ALARM)
-		return;
 	e->alarm = NO_ALARM;
 	last = heap[--cpu->alarm_count];
 	if (last == e)

@@ -44,7 +44,7 @@ _Noreturn static void enter(struct cpu *cpu, struct env *e)
 	upcall->cpu = cpu->number;
 	upcall->slice_end = cpu->slice_end;
 	machine_info->switches++;
-	if (cpu->vectors_account != e->account->id && e->resume != RESUME_TRAP) {
+	if (cpu->vectors_account != env_account(e) && e->resume != RESUME_TRAP) {
 		xrstor(fresh_vectors, cpu_features.xsave_mask);
 		write_fs_base(0);
 		write_user_gs_base(0);
@@ -69,7 +69,7 @@ _Noreturn static void enter(struct cpu *cpu, struct env *e)
 static void left(struct cpu *cpu)
 {
 	if (cpu->current)
-		cpu->vectors_account = cpu->current->account->id;
+		cpu->vectors_account = env_account(cpu->current);
 }
 
 void dispatch_to(struct env *e)
@@ -132,15 +132,6 @@ _Noreturn static void idle(struct cpu *cpu, bool passed)
 	cpu_idle();
 }
 
-/* One who went to sleep again by transferring back is still gone round to: found out here. */
-static bool unlisted(struct env *e)
-{
-	if (*e->claim != claim_word(e, CLAIM_IDLE))
-		return false;
-	slice_list(e, false);
-	return true;
-}
-
 void dispatch(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -157,7 +148,7 @@ void dispatch(void)
 			idle(cpu, next != NO_POSITION);
 		position = next;
 		e = vector_owner(cpu->vector, next);
-		if (unlisted(e) || forfeits(e)) { /* the round begins anew: where it began may be listed no more */
+		if (slice_unlist_sleeper(e) || forfeits(e)) { /* the round begins anew: where it began may be listed no more */
 			first_passed = NO_POSITION;
 			continue;
 		}
@@ -218,7 +209,6 @@ int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, 
 	e->idle_rip = e->rip;
 	e->idle_rsp = e->rsp;
 	e->wanted = events;
-	slice_list(e, false);
 	alarm_clear(e); /* of a sleep in which it took the transfer that it serves */
 	if (deadline) {
 		alarm_set(e, deadline);

@@ -189,7 +189,8 @@ static void release_caller(struct env *e)
 	caller->result = (uint64_t)-E_NOENV;
 	caller->resume = RESUME_CALL;
 	slice_ready(caller);
-	slice_wake_cpus(caller);
+	if (cpu_count > 1)
+		slice_wake_all(caller);
 }
 
 void env_let_go(struct env *e)

@@ -101,6 +101,8 @@ static inline struct aegis_upcall *env_upcall(const struct env *e) { return (str
 void env_stop(struct env *e, uint64_t cause, uint64_t rip);
 void env_let_go(struct env *e); /* one that is stopping, claimed: nobody will run it again, and its caller goes on with an error */
 
+static inline env_id env_account(const struct env *e) { return (env_id)e->owned; } /* the name of its account, in one load */
+
 /* Claims: whoever changes an environment's word from one of CLAIM_ to 0 has it. */
 static inline uint64_t claim_word(const struct env *e, uint64_t kind) { return kind << 32 | e->id; }
 static inline bool claim_take(struct env *e, uint64_t kind)

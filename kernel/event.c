@@ -18,7 +18,8 @@ static bool wake(struct env *e)
 	e->resume = RESUME_CALL;
 	e->result = env_upcall(e)->pending;
 	slice_ready(e);
-	slice_wake_cpus(e);
+	if (cpu_count > 1)
+		slice_wake_all(e);
 	return true;
 }
 

@@ -12,6 +12,11 @@ void event_deliver(struct env *e, struct trap *t);
 
 void alarm_start(struct cpu *cpu, uint32_t slots);
 void alarm_set(struct env *e, uint64_t deadline); /* of this CPU */
-void alarm_clear(struct env *e);
+void alarm_take_out(struct env *e);
+static inline void alarm_clear(struct env *e)
+{
+	if (e->alarm != NO_ALARM)
+		alarm_take_out(e);
+}
 uint64_t alarm_next(const struct cpu *cpu); /* ticks, 0 none */
 void alarm_expire(struct cpu *cpu, uint64_t now);

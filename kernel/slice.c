@@ -1,8 +1,9 @@
 /* Slice vectors: who owns which position, and which positions are runnable.
  *
  * Runnable positions are bits in a three-level map (a bit of an upper word: some bit of the word below is set), so that the
- * next runnable slice after any position is found in a few instructions however many sleep. A position is runnable while its owner
- * is not asleep, whether it runs just now or not: the dispatcher claims it or passes on. */
+ * next runnable slice after any position is found in a few instructions however many sleep. A position is listed as runnable while its owner
+ * is not asleep, whether it runs just now or not: the dispatcher claims it or passes on. Of one who has gone to sleep it is struck off when it is next
+ * come to: most wake before that, and cost nothing. */
 #include <aegis/bind.h>
 #include <kernel/boot.h>
 #include <kernel/call.h>
@@ -126,18 +127,26 @@ void slice_list(struct env *e, bool on)
 		map_set(&vector_of(name)->runnable, position_of(name), on);
 }
 
+bool slice_unlist_sleeper(struct env *e)
+{
+	uint64_t word = *e->claim;
+
+	if (word != claim_word(e, CLAIM_ASLEEP) && word != claim_word(e, CLAIM_IDLE))
+		return false;
+	slice_list(e, false);
+	return true;
+}
+
 void slice_ready(struct env *e)
 {
 	slice_list(e, true);
 	claim_give(e, CLAIM_READY);
 }
 
-void slice_wake_cpus(const struct env *e)
+void slice_wake_all(const struct env *e)
 {
 	uint64_t woken[(MOST_CPUS + 63) / 64] = { 0 };
 
-	if (cpu_count == 1)
-		return;
 	for (uint32_t name = e->slices; name != NO_POSITION; name = slice_of(name)->next) {
 		uint32_t cpu = name >> CPU_SHIFT;
 
@@ -152,14 +161,24 @@ void slice_wake_cpus(const struct env *e)
 bool slice_other_runnable(const struct cpu *cpu)
 {
 	const struct vector *v = cpu->vector;
-	uint32_t first = vector_after(v, cpu->position), next = first;
+	uint32_t first = NO_POSITION, next = cpu->position;
 
-	while (next != NO_POSITION && vector_owner(v, next) == cpu->current) {
+	for (;;) {
+		struct env *owner;
+
 		next = vector_after(v, next);
-		if (next == first)
+		if (next == NO_POSITION || next == first)
 			return false;
+		owner = vector_owner(v, next);
+		if (slice_unlist_sleeper(owner)) {
+			first = NO_POSITION;
+			continue;
+		}
+		if (owner != cpu->current)
+			return true;
+		if (first == NO_POSITION)
+			first = next;
 	}
-	return next != NO_POSITION;
 }
 
 static void take_position(struct env *e, uint32_t name)

@@ -10,12 +10,13 @@ struct vector *slice_vector(uint32_t cpu);
 extern uint64_t slice_quantum, slice_grace; /* ticks; written once */
 extern uint32_t slice_positions;
 void slice_list(struct env *e, bool runnable); /* its positions are gone round to, or not */
+bool slice_unlist_sleeper(struct env *e); /* if it sleeps, they are not any more */
 void slice_ready(struct env *e); /* whoever has it claimed lets it be run again, in its slices or by others */
 bool slice_free_some(struct env *e); /* a bounded part of its positions; false: it has more */
 int64_t slice_repossess(struct env *account, uint64_t name); /* 0 or -E_DENIED: not the account's */
 void slice_give(struct env *e); /* the first environment's, at start */
 /* Where it has become runnable: CPUs that are idle and have slices of it look again. */
-void slice_wake_cpus(const struct env *e);
+void slice_wake_all(const struct env *e);
 bool slice_other_runnable(const struct cpu *cpu);  /* is a slice runnable that is not the running one's owner's? */
 /* For capabilities: do these positions exist, are all held by the account, and of one epoch? 0 or -E_. */
 int64_t slice_check_range(const struct env *account, uint64_t first, uint64_t count, uint32_t *epoch);
