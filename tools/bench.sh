@@ -6,6 +6,7 @@
 # row | unit | the paper's figure (Aegis/ExOS on a DECstation 5000/125, beside Ultrix) | what it is
 BENCH_ROWS='call.aegis.null|instructions||null kernel call
 syscall.null|instructions|2.3 us (Ultrix 21.3)|getppid by the syscall instruction, from an unmodified program
+exc.dispatch|instructions|18 instructions|from an invalid opcode to the first instruction of the handler, in the kernel
 exc.ill.roundtrip|instructions|1.5 us one way|invalid opcode to a handler that skips it, and back; Linux: SIGILL handler
 signal.ill|instructions||the same by a SIGILL handler of an unmodified program
 ipc.pipe|instructions|14.2 us (Ultrix 199)|byte through pipes, ping-pong, one way
@@ -18,9 +19,22 @@ mem.touch|instructions||first touch of an anonymous page
 mem.protect1|instructions|16.9 us (Ultrix 32.0)|mprotect of one page; the row vm.prot1 will be the library call
 bind.one|instructions||bind call for one page of one'"'"'s own
 bind.hundred|instructions||the same, 100 in one call, each
+bind.protect.hundred|instructions||other rights for 100 pages in one call, each
+bind.unbind.hundred|instructions||100 bindings broken in one call, each
+bind.break|instructions||the binding of a frame in another environment'"'"'s address space broken by its owner
+bind.sealed|instructions||a page of another account'"'"'s, by its sealed capability
 yield.directed|instructions||directed yield, one way
 pct.roundtrip|instructions||protected control transfer, there and back
-pct|instructions|1.4 us|protected control transfer, one way
+pct|instructions|1.4 us, 30 instructions|protected control transfer, one way
+call.aegis.null.crowd|instructions||these again with 1,000 environments alive
+exc.ill.roundtrip.crowd|instructions||
+bind.one.crowd|instructions||
+bind.hundred.crowd|instructions||
+bind.break.crowd|instructions||
+bind.sealed.crowd|instructions||
+yield.directed.crowd|instructions||
+pct.crowd|instructions||
+smp.share|percent||as many computing processes as CPUs (2): the slowest against one alone, wall time in turns, median of 7
 boot.aegis|instructions||kernel'"'"'s first instruction to the first environment'"'"'s
 boot.first|instructions||reset to the first instruction of PROGRAM
 boot.shell|ms||wall time: a shell starts, reads exit, machine off; build checks included'
@@ -57,13 +71,15 @@ bench_wall() {
 	local start took least=''
 	for _ in 1 2 3 4 5; do
 		start=$(date +%s%N)
-		echo exit | "$root/exo" "$1" --tcg --timeout 60 >/dev/null 2>&1 || die "the shell failed"
+		echo exit | "$root/exo" "$1" --tcg --timeout 60 >/dev/null 2>&1 || die "the shell failed on $1"
 		took=$((($(date +%s%N) - start) / 1000000))
 		[ -n "$least" ] && [ "$least" -le "$took" ] || least=$took
 		[ "$1" = run ] || break # seconds: once is enough
 	done
 	echo "boot.shell $least"
 }
+
+bench_smp() { "$root/exo" "$1" --tcg --smp 2 --timeout 120 --file "$build/bench/smp:/smp" -- /smp </dev/null; }
 
 bench_wanted() { # ROW
 	local name
@@ -75,7 +91,7 @@ bench_wanted() { # ROW
 }
 
 bench_main() {
-	local names=() json='' fresh='' row unit paper note exos linux ratio first=1 program='' native='' wall=''
+	local names=() json='' fresh='' row unit paper note exos linux ratio first=1 program='' native='' wall='' smp=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--json)
@@ -102,18 +118,20 @@ bench_main() {
 		case $row in
 		call.aegis.null | exc.* | bind.* | yield.* | pct* | boot.aegis) native=1 ;;
 		boot.shell) wall=1 ;;
+		smp.*) smp=1 ;;
 		*) program=1 ;;
 		esac
 	done <<<"$BENCH_ROWS"
 	depend machine linux bench
-	build_targets aegis exos.module pack link linux-init bench/system bench/kernel/native
+	build_targets aegis exos.module pack link linux-init bench/system bench/smp bench/kernel/native
 	local results_exos='' results_linux=''
 	[ -z "$native" ] || results_exos+=$("$root/exo" run --icount --timeout 120 --module "$build/bench/kernel/native" | tr -d '\r')$'\n'
 	[ -z "$program" ] || results_exos+=$(bench_program run)$'\n' || die "the measuring program failed on ExOS"
 	[ -z "$program$native" ] || results_linux+=$(bench_linux)$'\n'
+	[ -z "$smp" ] || results_exos+=$(bench_smp run)$'\n' results_linux+=$(bench_smp linux)$'\n'
 	[ -z "$wall" ] || results_exos+=$(bench_wall run)$'\n' results_linux+=$(bench_wall linux)$'\n'
 
-	printf '%-18s %12s %12s %8s  %-26s %s\n' row ExOS Linux ratio paper note
+	printf '%-24s %12s %12s %8s  %-26s %s\n' row ExOS Linux ratio paper note
 	[ -z "$json" ] || printf '[' >"$json"
 	while IFS='|' read -r row unit paper note; do
 		bench_wanted "$row" || continue
@@ -122,7 +140,7 @@ bench_main() {
 		[ -n "$exos$linux" ] || continue
 		ratio=-
 		[ -z "$exos" ] || [ -z "$linux" ] || ratio=$(awk -v a="$linux" -v b="$exos" 'BEGIN { printf "%.1f", a / b }')
-		printf '%-18s %12s %12s %8s  %-26s %s\n' "$row" "${exos:--}" "${linux:--}" "$ratio" "${paper:--}" "$note"
+		printf '%-24s %12s %12s %8s  %-26s %s\n' "$row" "${exos:--}" "${linux:--}" "$ratio" "${paper:--}" "$note"
 		if [ -n "$json" ]; then
 			[ -n "$first" ] || printf ',' >>"$json"
 			first=''

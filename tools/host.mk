@@ -19,6 +19,6 @@ $(BUILD)/tests/exos/%: tests/exos/%.c tests/exos/lib.h
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -o $@ $<
 
 # What ./exo bench runs on both systems, as the baseline's figures were taken: static, with the C library that programs usually have.
-$(BUILD)/bench/system: bench/system.c
+$(BUILD)/bench/system $(BUILD)/bench/smp: $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-clobbered -o $@ $<

@@ -6,12 +6,13 @@ enum { N = 1000, PAGES = 100 };
 
 uint64_t exception_loop(uint64_t n);
 uint64_t transfer_loop(uint64_t n, env_id to);
+uint64_t exception_way(void);
 uint64_t null_loop(uint64_t n);
 uint64_t yield_loop(uint64_t n, env_id to);
 void yield_for_ever(env_id to);
 extern volatile uint64_t yields_taken;
 uint64_t empty_loop(uint64_t n);
-extern char skip_entry[], count_entry[];
+extern char way_entry[], skip_entry[], count_entry[];
 
 static const char *suffix = "";
 /* To the nearest. */
@@ -169,10 +170,14 @@ static void crowd(uint32_t n)
 
 static void rows(void)
 {
-	struct aegis_entries entries = { .exception = (uint64_t)skip_entry, .event = (uint64_t)upcall_entry };
+	struct aegis_entries entries = { .event = (uint64_t)upcall_entry };
 	uint64_t overhead = empty_loop(N);
 
 	row("call.aegis.null", null_loop(N), N, overhead);
+	entries.exception = (uint64_t)way_entry;
+	aegis_env_entries(&entries);
+	row("exc.dispatch", exception_way(), 1, 3); /* the first rdtsc, the mov and the ud2 itself */
+	entries.exception = (uint64_t)skip_entry;
 	aegis_env_entries(&entries);
 	row("exc.ill.roundtrip", exception_loop(N), N, overhead);
 	entries.exception = (uint64_t)upcall_entry;
