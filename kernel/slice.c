@@ -292,8 +292,11 @@ int64_t slice_repossess(struct env *account, uint64_t name)
 
 bool slice_free_some(struct env *e)
 {
-	for (int i = 0; i < FREE_STEP && e->slices != NO_POSITION; i++)
+	for (int i = 0; i < FREE_STEP && e->slices != NO_POSITION; i++) {
 		free_position(e, e->slices);
+		if (e->account == current_env()->account)
+			revoke_given(e->account, REVOKE_SLICES, 1);
+	}
 	return e->slices == NO_POSITION;
 }
 

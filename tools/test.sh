@@ -10,8 +10,8 @@ TEST_SECONDS_LINUX=600
 # The names of all tests: their paths below tests/ without suffix; a folder of host tests is one.
 test_names() {
 	local file
-	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*.c "$root"/tests/hostile/*.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh; do
-		[ -f "$file" ] && [ "$file" != "$root/tests/kernel/lib.c" ] || continue
+	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*_test.c "$root"/tests/hostile/*_test.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh; do
+		[ -f "$file" ] || continue
 		file=${file#"$root/tests/"}
 		file=${file%/run.sh}
 		echo "${file%.*}"

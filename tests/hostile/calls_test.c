@@ -1,0 +1,498 @@
+/* A million kernel calls with random, boundary and plausible arguments, half of them by tenants with accounts of their own,
+	who may do to themselves
+ * whatever comes, and half by the first environment, which spares only what the test stands on. The kernel goes on, a victim beside computes right,
+ * a server of others' is there to be transferred to, and in the end everything can be taken back. TEST_SEED sets the seed at build time. */
+#include <tests/hostile/hostile.h>
+
+#ifndef TEST_SEED
+#define TEST_SEED 20261125
+#endif
+#define CALLS 1000000
+#define NAMES 32
+#define SPARE 256 /* words behind the pool: calls may write lists that begin at its end */
+
+/* Structures that are nearly right, filled anew for each call. */
+struct pool {
+	frame_t frames[AEGIS_BATCH_MAX];
+	uint64_t names[AEGIS_BATCH_MAX];
+	struct aegis_binding bindings[8];
+	struct aegis_cap caps[8];
+	struct aegis_env_spec spec;
+	struct aegis_limits limits;
+	struct aegis_demand demand;
+	struct aegis_entries entries;
+	uint64_t spare[SPARE];
+};
+
+/* One who calls, and what he remembers having got. */
+struct caller {
+	uint64_t state, calls, refused, odd, deep[CALL_COUNT];
+	frame_t frames[NAMES];
+	env_id envs[NAMES];
+	uint32_t positions[NAMES];
+	env_id self;
+	bool first; /* the first environment */
+	struct pool pool;
+};
+static struct caller tenant_caller, first_caller;
+static struct child tenant, server, target;
+static frame_t info_frame;
+static struct aegis_cap device_cap;
+static frame_t target_frames[40];
+static uint32_t positions_kept; /* of the first environment's and its children's: positions below this are not given back */
+
+static uint64_t roll(struct caller *c, uint64_t n) { return random_next(&c->state) % n; }
+
+/* A number at a boundary, a small one, an address that is or is not the caller's, a name, or any. */
+static uint64_t anything(struct caller *c)
+{
+	static const uint64_t edges[] = { 0, 1, 127, 128, 129, 0xfff, 0x1000, UINT32_MAX, 1ul << 32, AEGIS_USER_TOP - 8, AEGIS_USER_TOP, 0x800000000000,
+		0xffff800000000000, 0xffffffff80100000, 1ul << 63, UINT64_MAX - 7, UINT64_MAX };
+
+	switch (roll(c, 6)) {
+	case 0:
+		return edges[roll(c, OF(edges))];
+	case 1:
+		return roll(c, 4096);
+	case 2:
+		return (uint64_t)&c->pool + roll(c, sizeof(c->pool) - sizeof(c->pool.spare)) / 8 * 8;
+	case 3:
+		return c->envs[roll(c, NAMES)];
+	case 4:
+		return c->frames[roll(c, NAMES)];
+	default:
+		return random_next(&c->state);
+	}
+}
+
+static env_id some_env(struct caller *c)
+{
+	env_id others[] = { 0, c->self, victim.env, server.env, target.env, tenant.env };
+
+	return roll(c, 2) ? c->envs[roll(c, NAMES)] : others[roll(c, OF(others))];
+}
+
+static uint64_t some_place(struct caller *c)
+{
+	uint64_t va = SCRATCH + roll(c, 3) * (FRAME_SIZE << 9) + roll(c, 8) * FRAME_SIZE;
+
+	return roll(c, 16) ? va : va & ~((FRAME_SIZE << 9 * roll(c, 4)) - 1);
+}
+
+/* A list of frames: own ones (some of them long gone), any, or numbers. The first environment breaks and frees only what it took for this. */
+static void fill_frames(struct caller *c)
+{
+	for (uint32_t i = 0; i < 8; i++)
+		c->pool.frames[i] = roll(c, 8) || c->first ? c->frames[roll(c, NAMES)] : (frame_t)anything(c);
+	for (uint32_t i = 0; i < 8; i++)
+		c->pool.names[i] = roll(c, 4) == 0 ? target_frames[roll(c, OF(target_frames))] : roll(c, 8) ? roll(c, 2) ? c->frames[roll(c,
+			NAMES)] : c->positions[roll(c, NAMES)] : anything(c);
+}
+
+static void fill_bindings(struct caller *c)
+{
+	for (uint32_t i = 0; i < OF(c->pool.bindings); i++) {
+		struct aegis_binding *b = &c->pool.bindings[i];
+		uint64_t level = roll(c, 4) ? 0 : roll(c, 4);
+
+		b->va = roll(c, 32) ? some_place(c) : anything(c) | 1ul << 45; /* not where the program is */
+		if (level)
+			b->va &= ~((FRAME_SIZE << 9 * level) - 1);
+		if (c->first && b->va < SCRATCH)
+			b->va |= SCRATCH;
+		b->entry = BIND_ENTRY(roll(c, 16) ? c->frames[roll(c, NAMES)] : roll(c, 2) ? info_frame : (frame_t)anything(c),
+			roll(c, 8) ? (roll(c, 4) ? BIND_READ : 0) | (roll(c, 8) & ~1ul) | BIND_LEVEL(level) : roll(c, FRAME_SIZE));
+	}
+}
+
+static void fill_structures(struct caller *c)
+{
+	struct pool *p = &c->pool;
+	uint32_t kinds[] = { REVOKE_FRAMES, REVOKE_SLICES, REVOKE_RANGE, REVOKE_KINDS };
+
+	p->spec = (struct aegis_env_spec){ .object = c->frames[roll(c, NAMES)], .root = c->frames[roll(c, NAMES)], .upcall = c->frames[roll(c, NAMES)],
+		.flags = (uint32_t)roll(c, 3), .limits = { .frames = (uint32_t)roll(c, 40), .slices = (uint32_t)roll(c, 2),
+			.environments = (uint32_t)roll(c, 3) },
+		.keeper = some_env(c), .rip = roll(c, 8) ? (uint64_t)do_spin : anything(c), .rsp = anything(c), .argument = anything(c) };
+	p->spec.entries = (struct aegis_entries){ .exception = (uint64_t)upcall_entry, .event = roll(c, 2) ? (uint64_t)upcall_entry : 0,
+		.transfer = roll(c, 2) ? (uint64_t)server_entry : 0, .async = roll(c, 8) ? 0 : anything(c) };
+	p->limits = (struct aegis_limits){ .frames = (uint32_t)roll(c, 200), .slices = (uint32_t)roll(c, 4), .environments = (uint32_t)roll(c, 8) };
+	p->demand = (struct aegis_demand){ .kind = kinds[roll(c, 4)], .count = (uint32_t)roll(c, 4), .deadline = roll(c,
+		2) ? 0 : ticks() + roll(c, 100000),
+		.first = roll(c, 4) ? c->frames[roll(c, NAMES)] : anything(c) };
+	/* the first environment only lets itself be told where it can be */
+	p->entries = (struct aegis_entries){ .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry,
+		.foreign = roll(c, 2) ? anything(c) : 0 };
+	if (!c->first && roll(c, 16) == 0)
+		*(&p->entries.exception + roll(c, 5)) = anything(c);
+	if (roll(c, 8) == 0)
+		*((uint64_t *)p + roll(c, offsetof(struct pool, entries) / 8)) = c->first ? c->frames[roll(c, NAMES)] : anything(c);
+	if (roll(c, 64) == 0)
+		p->caps[0] = device_cap;
+}
+
+/* Arguments that could be meant. */
+static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
+{
+	struct pool *p = &c->pool;
+	struct aegis_cap *cap = &p->caps[roll(c, OF(p->caps))], *out = &p->caps[roll(c, OF(p->caps))];
+	uint64_t kind = roll(c, 5), first = kind == CAP_ENV ? some_env(c) : kind == CAP_SLICES ? c->positions[roll(c, NAMES)] : c->frames[roll(c, NAMES)];
+	uint64_t n = 1 + roll(c, 8), rights = roll(c, 16);
+
+	switch (call) {
+	case CALL_frame_alloc:
+		for (uint32_t i = 0; i < 8; i++)
+			p->frames[i] = roll(c, 4) ? FRAME_ANY : c->frames[roll(c, NAMES)] + 1; /* neighbours make pairs */
+		a[0] = (uint64_t)p->frames, a[1] = n;
+		break;
+	case CALL_frame_free:
+	case CALL_frame_break:
+		a[0] = (uint64_t)p->frames, a[1] = n;
+		break;
+	case CALL_bind:
+		a[0] = roll(c, 4) ? 0 : some_env(c), a[1] = (uint64_t)p->bindings, a[2] = n, a[3] = roll(c, 2) ? 0 : (uint64_t)cap;
+		break;
+	case CALL_env_create:
+		a[0] = (uint64_t)&p->spec;
+		break;
+	case CALL_env_entries:
+		a[0] = (uint64_t)&p->entries;
+		break;
+	case CALL_env_bind:
+	case CALL_cap_end:
+		a[0] = (uint64_t)cap;
+		break;
+	case CALL_account_resize:
+		a[0] = some_env(c), a[1] = (uint64_t)&p->limits;
+		break;
+	case CALL_slice_alloc:
+		a[0] = 0, a[1] = roll(c, 2) ? UINT32_MAX : c->positions[roll(c, NAMES)], a[2] = some_env(c), a[3] = roll(c, 2) ? 0 : (uint64_t)cap;
+		break;
+	case CALL_slice_free:
+		a[0] = 0, a[1] = c->positions[roll(c, NAMES)];
+		break;
+	case CALL_sleep:
+		a[0] = EVENT_NOTIFY(0) | EVENT_ALARM, a[1] = ticks() + roll(c, 5000), a[2] = some_env(c);
+		break;
+	case CALL_notify:
+		a[0] = some_env(c), a[1] = EVENT_NOTIFY(roll(c, 16));
+		break;
+	case CALL_cap_mint:
+		a[0] = (uint64_t)out, a[1] = kind, a[2] = rights, a[3] = first, a[4] = 1 + roll(c, 3);
+		break;
+	case CALL_cap_narrow:
+		a[0] = (uint64_t)cap, a[1] = (uint64_t)out, a[2] = rights & cap->rights, a[3] = cap->first + roll(c, 2), a[4] = 1 + roll(c, 2);
+		break;
+	case CALL_revoke:
+		a[0] = roll(c, 2) ? target.env : some_env(c), a[1] = (uint64_t)&p->demand;
+		break;
+	case CALL_repossess:
+		a[0] = roll(c, 2) ? target.env : some_env(c), a[1] = roll(c, 2), a[2] = (uint64_t)p->names, a[3] = n;
+		break;
+	case CALL_device_bind:
+		a[0] = (uint64_t)(roll(c, 2) ? cap : &p->caps[0]), a[1] = some_env(c);
+		break;
+	case CALL_console_write:
+	case CALL_console_read:
+		a[0] = DEVICE_CONSOLE1, a[1] = (uint64_t)p, a[2] = roll(c, 100);
+		break;
+	case CALL_machine_off:
+		a[0] = (uint64_t)cap, a[1] = 1;
+		break;
+	default: /* those that take an environment */
+		a[0] = some_env(c);
+	}
+}
+
+/* A list where there is something else: numbers that may be its program's. */
+static bool misread(uint64_t at, const void *meant)
+{
+	return at != (uint64_t)meant && at < AEGIS_USER_TOP && at >= 0x400000;
+}
+
+/* What the first environment spares: itself, those whom the test needs, and its own console. */
+static bool spared(const struct caller *c, uint32_t call, const uint64_t a[5])
+{
+	const env_id needed[] = { 0, c->self, victim.env, server.env, target.env, tenant.env };
+	bool of_needed = false;
+
+	if (!c->first)
+		return false;
+	for (uint32_t i = 0; i < OF(needed); i++)
+		of_needed |= (env_id)a[0] == needed[i];
+	if (call == CALL_cap_end && a[0] - (uint64_t)c->pool.caps < sizeof(c->pool.caps))
+		return ((const struct aegis_cap *)a[0])->kind == CAP_DEVICE; /* it could not be sealed again */
+	if (call == CALL_env_destroy)
+		return of_needed;
+	if (call == CALL_slice_free)
+		return a[1] < positions_kept;
+	if (call == CALL_slice_alloc)
+		return a[3] && a[1] < positions_kept; /* sealed by itself */
+	if (call == CALL_repossess || call == CALL_revoke || call == CALL_account_resize)
+		return (env_id)a[0] == victim.env || (env_id)a[0] == server.env;
+	if (call == CALL_bind)
+		return (a[0] && (env_id)a[0] != c->self && of_needed) || misread(a[1], c->pool.bindings);
+	if (call == CALL_console_write || call == CALL_console_read)
+		return a[0] == DEVICE_CONSOLE0;
+	if (call == CALL_sleep)
+		return a[1] == 0 || a[1] > ticks() + info->tsc_hz / 1000;
+	if (call == CALL_frame_break || call == CALL_frame_free)
+		return misread(a[0], c->pool.frames);
+	return call == CALL_env_entries && a[0] != (uint64_t)&c->pool.entries;
+}
+
+static void remember(struct caller *c, uint32_t call, int64_t result)
+{
+	if (call == CALL_frame_alloc)
+		for (int64_t i = 0; i < result && i < 8; i++)
+			c->frames[roll(c, NAMES)] = c->pool.frames[i];
+	else if (call == CALL_env_create)
+		c->envs[roll(c, NAMES)] = (env_id)result;
+	else if (call == CALL_slice_alloc)
+		c->positions[roll(c, NAMES)] = (uint32_t)result;
+}
+
+static bool gives_away(uint32_t call)
+{
+	return call == CALL_yield || call == CALL_sleep || call == CALL_transfer || call == CALL_transfer_async || call == CALL_transfer_back;
+}
+
+static void call_once(struct caller *c)
+{
+	uint32_t call = (uint32_t)roll(c, CALL_COUNT);
+	uint64_t a[5];
+	int64_t result;
+
+	if (((call == CALL_yield || call == CALL_sleep) && roll(c, 32)) || (call == CALL_transfer_async && roll(c, 8)))
+		call = CALL_bind; /* each of those costs up to a slice: fewer of them */
+	fill_frames(c);
+	if (call == CALL_bind)
+		fill_bindings(c);
+	fill_structures(c);
+	for (uint32_t i = 0; i < 5; i++)
+		a[i] = anything(c);
+	if (roll(c, 5))
+		plausible(c, call, a);
+	if (roll(c, 8) == 0)
+		a[roll(c, 5)] = anything(c);
+	if (spared(c, call, a))
+		return;
+	c->calls++;
+	result = gives_away(call) ? switch_call(call, a[0], a[1], a[2]) : aegis_call(call, a[0], a[1], a[2], a[3], a[4]);
+	c->refused += result < 0;
+	c->odd += result < -12;
+	c->deep[call] += result >= 0;
+	if (result > 0)
+		remember(c, call, result);
+}
+
+static void call_for_ever(void *argument)
+{
+	struct caller *c = argument;
+
+	c->self = tenant.env;
+	while (c->calls < CALLS / 2)
+		call_once(c);
+}
+
+static void serve(void *unused)
+{
+	struct aegis_entries entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry, .transfer = (uint64_t)server_entry,
+		.async = (uint64_t)async_entry };
+
+	(void)unused;
+	aegis_env_entries(&entries);
+	for (;;)
+		sleep_until(0, 0);
+}
+
+/* Has something that can be asked back and taken. */
+static void be_target(void *unused)
+{
+	(void)unused;
+	tenant_frames(target_frames, OF(target_frames));
+	positions_kept = (uint32_t)aegis_slice_alloc(0, UINT32_MAX, 0, NULL) + 1;
+	for (;;)
+		sleep_until(0, 0);
+}
+
+/* Tables of its own for the program's image, so that a tenant who binds there does it to himself. */
+static frame_t image_tables[16];
+static uint32_t image_count;
+
+static uint64_t entry_of(frame_t table, uint64_t index)
+{
+	uint64_t entry;
+
+	bind(0, SCRATCH, BIND_ENTRY(table, BIND_READ));
+	entry = ((volatile uint64_t *)SCRATCH)[index];
+	bind_once(0, SCRATCH, 0);
+	return entry & 1 ? entry : 0;
+}
+static frame_t frame_of(uint64_t entry) { return (frame_t)(entry >> FRAME_SHIFT & UINT32_MAX); }
+
+static void add_table(env_id env, uint64_t va, uint64_t level)
+{
+	frame_t f = image_tables[image_count++] = pair();
+
+	bind_once(env, va, BIND_ENTRY(f, BIND_READ | BIND_LEVEL(level)));
+}
+
+static void private_image(struct child *c)
+{
+	static frame_t top;
+	frame_t above;
+
+	for (frame_t f = 0; !top; f++) /* as the harness finds it */
+		if (frames_seen[f].state == FRAME_TABLE3 && frames_seen[f].owner == boot->env)
+			top = f;
+	above = frame_of(entry_of(top, 0));
+	bind_once(c->env, 0, BIND_LEVEL(3));
+	image_count = 0;
+	add_table(c->env, 0, 3);
+	add_table(c->env, 0, 2);
+	for (uint64_t i = 0; i < 512; i++) {
+		uint64_t leaf = entry_of(above, i);
+
+		if (!leaf)
+			continue;
+		add_table(c->env, i * (FRAME_SIZE << 9), 1);
+		bind(0, SCRATCH, BIND_ENTRY(frame_of(leaf), BIND_READ));
+		for (uint64_t page = 0; page < 512; page++) {
+			uint64_t entry = ((volatile uint64_t *)SCRATCH)[page];
+
+			if (entry & 1)
+				bind_once(c->env, i * (FRAME_SIZE << 9) + page * FRAME_SIZE,
+					BIND_ENTRY(frame_of(entry), BIND_READ | (entry & 2) | (entry >> 63 ? 0 : BIND_EXEC)));
+		}
+		bind_once(0, SCRATCH, 0);
+	}
+}
+
+/* Lives of the tenant, until he has made his calls: he ends when he is stopped, or has slept or given away all that he had. */
+static uint64_t run_tenants(void)
+{
+	uint64_t lives = 0, left = 0;
+
+	for (; tenant_caller.calls < CALLS / 2 && lives < 100000; lives++) {
+		uint64_t before;
+
+		told(0);
+		child_make(&tenant, call_for_ever, &tenant_caller, 200);
+		private_image(&tenant);
+		aegis_slice_alloc(0, UINT32_MAX, tenant.env, NULL);
+		do {
+			before = tenant_caller.calls;
+			sleep_until(EVENT_PEER, ticks() + info->quantum * 8);
+			LOCAL->upcall.pending = 0;
+		} while (tenant_caller.calls != before && env_in_table(tenant.env).state == ENV_LIVE);
+		left += tenant_end(&tenant) != 0;
+		for (uint32_t i = 0; i < image_count; i++)
+			give_pair(image_tables[i]);
+	}
+	is((int64_t)left, 0, "each_tenant_can_be_destroyed_with_all_that_he_made");
+	return lives;
+}
+
+/* All that the first environment has made meanwhile. kept: a bit for each frame that it had before. */
+static uint64_t kept[MOST_FRAMES / 64];
+static bool mine(frame_t f) { return frames_seen[f].state != FRAME_FREE && frames_seen[f].owner == boot->env; }
+
+/* A page table of the first environment's: the way up from it says where it is bound. */
+static void unbind_table(frame_t f)
+{
+	uint64_t level = frames_seen[f].state - FRAME_TABLE1 + 1, va = 0;
+	frame_t table = f;
+
+	for (uint64_t above = level; above <= 3; above++) {
+		uint64_t binding = frames_seen[table].first;
+
+		table = (frame_t)(binding / 512);
+		va |= binding % 512 << (FRAME_SHIFT + 9 * above);
+		if (frames_seen[table].state != FRAME_TABLE1 + above)
+			return; /* it is read as a page there: until that is gone */
+	}
+	bind_once(0, va, BIND_LEVEL(level));
+}
+
+static void clean_up(void)
+{
+	env_id needed[] = { boot->env, victim.env };
+
+	tenant_end(&server);
+	tenant_end(&target);
+	for (uint32_t slot = 0; slot < info->env_slots; slot++) {
+		env_id id = envs_seen[slot].id;
+		bool spare = envs_seen[slot].state == ENV_FREE;
+
+		for (uint32_t i = 0; i < OF(needed); i++)
+			spare |= id == needed[i];
+		if (!spare)
+			tenant_take(id);
+	}
+	for (uint32_t position = positions_kept; position < info->slice_positions; position++)
+		aegis_slice_free(0, position);
+	for (uint32_t round = 0; round < 6; round++)
+		for (frame_t f = 0; f < info->frames; f++)
+			if (mine(f) && !(kept[f / 64] >> f % 64 & 1) && frames_seen[f].state >= FRAME_TABLE1 && frames_seen[f].state <= FRAME_TABLE3)
+				unbind_table(f);
+	for (frame_t f = 0; f < info->frames; f++)
+		if (mine(f) && !(kept[f / 64] >> f % 64 & 1)) {
+			while (aegis_frame_break(&f, 1) == -E_AGAIN)
+				;
+			if (aegis_frame_free(&f, 1) != 1)
+				print("# frame %u stays: state %u, bound %u times\n", f, frames_seen[f].state, frames_seen[f].bindings);
+		}
+}
+
+static void report(const char *who, const struct caller *c)
+{
+	uint64_t shallow = 0;
+
+	print("# %s: %lu calls, %lu refused; done, by number:", who, c->calls, c->refused);
+	for (uint32_t call = 0; call < CALL_COUNT; call++) {
+		print(" %lu", c->deep[call]);
+		shallow += c->deep[call] == 0 && call != CALL_transfer_back && call < (c->first ? (uint32_t)CALL_machine_off : (uint32_t)CALL_repossess);
+	}
+	print("\n");
+	is((int64_t)c->odd, 0, "what_is_refused_is_with_an_error_of_the_list");
+	is((int64_t)shallow, 0, "every_call_was_also_done");
+	ok(c->refused > c->calls / 4, "and_nonsense_refused");
+}
+
+void test_main(void)
+{
+	uint64_t before, rounds, lives;
+
+	print("# seed %u\n", TEST_SEED);
+	tenant_caller.state = TEST_SEED;
+	first_caller.state = TEST_SEED + 1;
+	first_caller.self = boot->env;
+	first_caller.first = true;
+	info_frame = boot->info;
+	device_cap = boot->devices[DEVICE_CONSOLE1];
+	tables_see();
+	victim_start(1);
+	for (frame_t f = 0; f < info->frames; f++)
+		if (mine(f))
+			kept[f / 64] |= 1ul << f % 64;
+	before = free_frames();
+	child_make(&server, serve, NULL, TENANT_FRAMES);
+	yield(server.env);
+	child_make(&target, be_target, NULL, TENANT_FRAMES);
+	yield(target.env);
+	while (first_caller.calls < CALLS / 2)
+		call_once(&first_caller);
+	report("the first environment", &first_caller);
+	rounds = victim_rounds;
+	ok(rounds > 0, "the_victim_was_not_starved");
+	lives = run_tenants();
+	report("tenants", &tenant_caller);
+	print("# in %lu lives; after %lu ms\n", lives, (ticks() - info->boot_tsc) / milliseconds(1));
+	ok(victim_rounds > rounds, "nor_by_them");
+	clean_up();
+	is((int64_t)free_frames(), (int64_t)before, "no_frame_is_lost");
+	is(env_in_table(boot->env).held.slices, 1, "nor_a_slice");
+	is(env_in_table(boot->env).held.environments, 1, "nor_an_environment");
+	victim_end();
+}
