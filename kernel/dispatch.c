@@ -6,8 +6,6 @@
 #include <kernel/x86_64/entry.h>
 #include <kernel/x86_64/paging.h>
 
-#define CALLEE_DEPTH 64 /* transfers that a slice is followed through; a longer chain keeps its first 64 waiting */
-
 void slice_set_timer(struct cpu *cpu)
 {
 	uint64_t at = alarm_next(cpu), end = cpu->over ? cpu->slice_end + slice_grace : cpu->slice_end;
@@ -81,17 +79,10 @@ void dispatch_to(struct env *e)
 /* Claims whoever runs in the slices of e: e itself, or the end of the chain of callees that it has transferred to. Null: nobody can now. */
 static struct env *claim_runner(struct env *e)
 {
-	for (int depth = 0; depth < CALLEE_DEPTH; depth++) {
-		struct env *callee;
-
+	for (int depth = 0; e && depth < CALLEE_DEPTH; depth++, e = env_callee(e))
 		if (claim_take(e, CLAIM_READY))
 			return e;
-		callee = e->peer ? env_find(e->peer) : NULL;
-		if (!callee || callee->caller != e)
-			return NULL; /* it runs on another CPU, or sleeps */
-		e = callee;
-	}
-	return NULL;
+	return NULL; /* it runs on another CPU, or sleeps */
 }
 
 /* Time past the end of a slice (paper 5.1.1) is paid by whoever was told of the end, even if he gave it to others, by forfeiting slices to come. */
@@ -210,6 +201,7 @@ int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, 
 	e->idle_rsp = e->rsp;
 	e->wanted = events;
 	alarm_clear(e); /* of a sleep in which it took the transfer that it serves */
+	e->alarmed = false;
 	if (deadline) {
 		alarm_set(e, deadline);
 		slice_set_timer(cpu);

@@ -59,6 +59,13 @@ struct env *env_find(env_id id)
 	return e && e->id == id ? e : NULL;
 }
 
+struct env *env_callee(const struct env *e)
+{
+	struct env *callee = e->peer ? env_find(e->peer) : NULL;
+
+	return callee && callee->caller == e ? callee : NULL;
+}
+
 bool env_mine(const struct env *e)
 {
 	const struct env *account = this_cpu()->current->account;
@@ -230,15 +237,28 @@ void env_stop(struct env *e, uint64_t cause, uint64_t rip)
 	tell_keeper(e, cause, rip);
 }
 
+/* A caller that waits for its callee is taken from it. The callee, and whoever works for it in turn, ran in the caller's slices: now their own are gone round to. */
+static bool take_waiting(struct env *e)
+{
+	struct env *callee = env_callee(e), *expected = e;
+
+	if (!callee || !__atomic_compare_exchange_n(&callee->caller, &expected, NULL, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	for (int depth = 0; callee && depth < CALLEE_DEPTH; depth++, callee = env_callee(callee))
+		if (!callee->stopping) {
+			slice_list(callee, true);
+			if (cpu_count > 1)
+				slice_wake_all(callee);
+		}
+	return true;
+}
+
 /* Takes an environment that is to stop from wherever it is. False: it runs on another CPU, which was told to let go. */
 static bool take(struct env *e)
 {
-	struct env *callee = e->peer ? env_find(e->peer) : NULL, *expected = e;
-
 	if (e->taken)
 		return true;
-	if (claim_take(e, CLAIM_READY) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) ||
-		(callee && __atomic_compare_exchange_n(&callee->caller, &expected, NULL, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))) {
+	if (claim_take(e, CLAIM_READY) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) || take_waiting(e)) {
 		env_let_go(e);
 		return true;
 	}

@@ -65,6 +65,7 @@ struct env {
 	uint32_t alarm, alarm_cpu;     /* place in that CPU's alarm heap, or NO_ALARM */
 	uint64_t excess_owed;          /* ticks past slice ends that it has not forfeited slices for yet */
 	uint32_t ignored;              /* slice ends in a row that it was told of and did not yield at */
+	bool alarmed;                  /* the deadline of its sleep came while it served a transfer */
 	bool stopping;                 /* will not run again; claimed for good when taken is set too */
 	bool taken;
 	bool preempted;                /* trap and what follows it have been written to */
@@ -90,6 +91,8 @@ extern uint64_t env_claims[]; /* exposed */
 
 void env_start(uint32_t slots); /* tables from boot memory */
 struct env *env_find(env_id id); /* null: none; 0 is the current one */
+#define CALLEE_DEPTH 64 /* transfers that are followed; a longer chain keeps its first 64 waiting */
+struct env *env_callee(const struct env *e); /* for whose answer it waits, or null */
 /* May the current environment's account command e? One of its own account, bound to it by capability, or below it. */
 bool env_mine(const struct env *e);
 /* Is e in an account that the current one made, or one made by such a one? */

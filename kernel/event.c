@@ -30,10 +30,15 @@ static bool asleep(const struct env *e)
 	return word == claim_word(e, CLAIM_ASLEEP) || word == claim_word(e, CLAIM_IDLE);
 }
 
+/* If it serves a transfer just now, its sleep is over once it has transferred back: event_look sees to that. It may have taken the event before then, so
+ * that nobody looks: therefore it is alarmed again until it has slept anew. */
 void event_alarm(struct env *e)
 {
 	__atomic_or_fetch(&env_upcall(e)->pending, EVENT_ALARM, __ATOMIC_SEQ_CST);
-	wake(e);
+	if (wake(e) || e->stopping)
+		return;
+	e->alarmed = true;
+	alarm_set(e, read_tsc() + slice_quantum);
 }
 
 void event_raise(struct env *e, uint64_t events)
@@ -49,7 +54,7 @@ void event_raise(struct env *e, uint64_t events)
 
 void event_look(struct env *e)
 {
-	if (env_upcall(e)->pending & (e->wanted | EVENT_ALARM))
+	if (e->alarmed || env_upcall(e)->pending & e->wanted) /* an alarm that is pending may be an older sleep's */
 		wake(e);
 }
 

@@ -139,7 +139,12 @@ bool slice_unlist_sleeper(struct env *e)
 
 void slice_ready(struct env *e)
 {
+	struct env *caller = e->caller;
+
 	slice_list(e, true);
+	for (int depth = 0; caller && depth < CALLEE_DEPTH; depth++, caller = caller->caller)
+		if (!caller->stopping)
+			slice_list(caller, true); /* its slices are e's */
 	claim_give(e, CLAIM_READY);
 }
 

@@ -6,6 +6,8 @@ KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard t
 HOSTILE_TESTS := $(patsubst tests/hostile/%.c,$(BUILD)/tests/hostile/%,$(wildcard tests/hostile/*_test.c))
 HOSTILE_COMMON := tests/hostile/hostile.c $(wildcard tests/hostile/x86_64/*.S)
 HOSTILE_OBJECTS := $(HOSTILE_COMMON:%=$(BUILD)/%.o) $(KERNEL_TEST_OBJECTS)
+# Those named *_smp_test run on two CPUs and share smp.c.
+SMP_TEST_OBJECTS := $(BUILD)/tests/hostile/smp.c.o $(BUILD)/tests/hostile/x86_64/smp.S.o
 KERNEL_BENCHES := $(BUILD)/bench/kernel/native
 
 kernel-tests: $(KERNEL_TESTS)
@@ -25,6 +27,8 @@ $(BUILD)/bench/kernel/%.o: bench/kernel/%
 KERNEL_TEST_LINK = $(Q)$(CC) -nostdlib -static -no-pie -Wl,-T,tests/kernel/x86_64/kernel_test.ld -Wl,--build-id=none \
 	-Wl,-z,max-page-size=4096 -o $@ $(filter %.o,$^)
 $(BUILD)/tests/kernel/%_test: $(BUILD)/tests/kernel/%_test.c.o $(KERNEL_TEST_OBJECTS) tests/kernel/x86_64/kernel_test.ld
+	$(KERNEL_TEST_LINK)
+$(BUILD)/tests/hostile/%_smp_test: $(BUILD)/tests/hostile/%_smp_test.c.o $(SMP_TEST_OBJECTS) $(KERNEL_TEST_OBJECTS) tests/kernel/x86_64/kernel_test.ld
 	$(KERNEL_TEST_LINK)
 $(BUILD)/tests/hostile/%_test: $(BUILD)/tests/hostile/%_test.c.o $(HOSTILE_OBJECTS) tests/kernel/x86_64/kernel_test.ld
 	$(KERNEL_TEST_LINK)
