@@ -301,6 +301,8 @@ int fifo_open(struct inode *inode, struct file *file)
 			return -ENOMEM;
 	}
 	pipe_attach(p, file);
+	if (inode->file_system == PIPE_FILE_SYSTEM)
+		return 0; /* one without a name, opened anew through /proc: both ends have been there */
 	if (access == OPEN_WRITE && (file->flags & OPEN_NONBLOCK) && !p->readers)
 		err = -ENXIO;
 	else if (access == OPEN_READ && !(file->flags & OPEN_NONBLOCK))

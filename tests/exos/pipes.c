@@ -283,8 +283,24 @@ static void status_of_a_pipe_is_that_of_a_pipe(void)
 	FAILS(ftruncate(ends[1], 0), EINVAL);
 }
 
+/* By /proc, as shells do for process substitution; the writer may have come and gone. */
+static void pipe_without_writer_can_be_opened_anew(void)
+{
+	char name[40], c;
+	int ends[2];
+
+	CHECK(!pipe(ends));
+	IS(write(ends[1], "z", 1), 1);
+	close(ends[1]);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[0]);
+	int fd = open(name, O_RDONLY);
+	CHECK(fd >= 0);
+	IS(read(fd, &c, 1), 1);
+	IS(read(fd, &c, 1), 0);
+}
+
 TESTS(T(bytes_come_out_in_order), T(end_of_file_comes_with_the_last_writer), T(write_without_reader_fails_and_signals),
 	T(blocked_writer_learns_that_the_reader_is_gone), T(small_writes_are_not_torn), T(full_and_empty_say_so_without_blocking),
 	T(large_write_without_blocking_is_partial), T(poll_sees_both_ends), T(poll_wakes_up_and_times_out), T(select_sees_both_ends),
 	T(vectors_are_gathered_and_scattered), T(wrong_use_is_refused), T(named_pipe_joins_two_processes),
-	T(status_of_a_pipe_is_that_of_a_pipe))
+	T(status_of_a_pipe_is_that_of_a_pipe), T(pipe_without_writer_can_be_opened_anew))
