@@ -4,7 +4,7 @@
 #include <kernel/call.h>
 #include <kernel/env.h>
 
-static bool fits(uint32_t more, uint32_t held, uint32_t limit) { return held <= limit && more <= limit - held; }
+static bool fits(uint32_t more, uint32_t held, uint32_t limit) { return more == 0 || (held <= limit && more <= limit - held); }
 
 bool account_split(struct env *from, const struct aegis_limits *limits)
 {

@@ -130,7 +130,7 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	int64_t error = 0;
 	bool shared;
 
-	if (va >= AEGIS_USER_TOP || va & ((FRAME_SIZE << 9 * level) - 1) || frame_number >= frame_count)
+	if (va >= AEGIS_USER_TOP || va & ((FRAME_SIZE << 9 * level) - 1) || (flags & BIND_READ && frame_number >= frame_count))
 		return -E_INVALID;
 	table = find_table(e, va, level, &table_frame, &shared);
 	if (!table)
@@ -446,12 +446,6 @@ static inline int64_t break_frame(frame_t f, uint64_t owned, uint32_t *budget)
 	}
 	*budget = left;
 	return binding == NO_BINDING ? 0 : bind_break_all(f, budget);
-}
-
-static inline void forget_everywhere(void)
-{
-	write_cr3(read_cr3());
-	smp_forget(NULL);
 }
 
 static __attribute__((noinline)) int64_t break_list(uint64_t frames, uint64_t n)

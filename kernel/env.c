@@ -283,6 +283,8 @@ static void give_frames(struct env *e)
 int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
 {
 	struct env *e = env_find((env_id)env), *creator;
+	uint32_t budget = BREAK_BUDGET;
+	bool done;
 
 	(void)b, (void)c, (void)d, (void)unused;
 	if (!e)
@@ -297,6 +299,12 @@ int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint6
 		return -E_AGAIN;
 	if (e->account == e && (e->held.environments > 1 || e->held.frames))
 		return -E_BUSY; /* an account that still holds something */
+	/* Its maker's, of which its account had these two: bound still, perhaps, where it commands by capability. */
+	done = bind_break_foreign(e->upcall_frame, &budget) && bind_break_foreign(e->root_frame, &budget);
+	if (budget != BREAK_BUDGET)
+		forget_everywhere();
+	if (!done)
+		return -E_AGAIN;
 	e->account->held.environments--;
 	account_show(e->account);
 	creator = e->account == e ? env_find(e->account_creator) : NULL;

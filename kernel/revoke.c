@@ -1,11 +1,11 @@
 /* Revocation: the demand is shown in the account's upcall page and counted off as it is met; past its deadline whoever made it may take what is
  * still owed, naming what: the kernel never chooses a victim. Each loss is written into the loser's repossession vector. */
-#include <kernel/bind.h>
 #include <kernel/call.h>
 #include <kernel/event.h>
 #include <kernel/revoke.h>
 #include <kernel/slice.h>
 #include <kernel/smp.h>
+#include <kernel/table.h>
 
 static struct aegis_repossessed *repossessed(const struct env *account)
 {
@@ -93,6 +93,8 @@ static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
 		return -E_DENIED;
 	if (frame_table[f].state < FRAME_OWNED || frame_table[f].state > FRAME_TABLE3)
 		return -E_DENIED; /* what an environment stands on goes with the environment */
+	if (frame_table[f].state > FRAME_TABLE1 && table_entries(f))
+		return -E_BUSY; /* before its first binding goes: a refusal changes nothing */
 	if ((error = bind_break_all(f, budget)))
 		return error;
 	frame_release(f, account);
@@ -135,7 +137,6 @@ int64_t call_repossess(uint64_t env, uint64_t kind, uint64_t names, uint64_t n, 
 		count_off(account, (uint32_t)kind, 1);
 	}
 	account_show(account);
-	write_cr3(read_cr3());
-	smp_forget(NULL);
+	forget_everywhere();
 	return done ? (int64_t)done : error;
 }

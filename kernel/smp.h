@@ -16,6 +16,11 @@ static inline void kernel_unlock(void) { __atomic_store_n(&kernel_lock, 0, __ATO
 
 /* Other CPUs that run e, or with null any environment, forget every translation; returns when they have. */
 void smp_forget(const struct env *e);
+static inline void forget_everywhere(void) /* on this CPU too */
+{
+	write_cr3(read_cr3());
+	smp_forget(NULL);
+}
 /* No other CPU is on a path without the lock any more on which it was when this began. */
 void smp_quiesce(void);
 /* If e runs on another CPU, that CPU is interrupted and looks what is new. */

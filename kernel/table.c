@@ -94,6 +94,24 @@ int64_t bind_break_all(frame_t f, uint32_t *budget)
 	return 0;
 }
 
+bool bind_break_foreign(frame_t f, uint32_t *budget)
+{
+	uint32_t next;
+
+	for (uint32_t binding = frame_table[f].first; binding != NO_BINDING; binding = next) {
+		frame_t table = binding_table(binding);
+
+		next = binding_link(binding)->next;
+		if (frame_table[table].owner == frame_table[f].owner)
+			continue;
+		if (!*budget)
+			return false;
+		--*budget;
+		slot_break(binding_entry(binding), table, 0);
+	}
+	return true;
+}
+
 /* Empties table f. False: *leaves more leaf tables were emptied, and something is left. */
 static bool empty_table(frame_t f, uint32_t level, uint32_t *leaves)
 {
