@@ -80,7 +80,7 @@ void dispatch_to(struct env *e)
 static struct env *claim_runner(struct env *e)
 {
 	for (int depth = 0; e && depth < CALLEE_DEPTH; depth++, e = env_callee(e))
-		if (claim_take(e, CLAIM_READY))
+		if (claim_take_ready(e))
 			return e;
 	return NULL; /* it runs on another CPU, or sleeps */
 }
@@ -158,7 +158,7 @@ void dispatch(void)
 /* The current environment gives the CPU up by a call that returns 0: where it goes on. */
 static struct env *leave(void)
 {
-	struct env *e = this_cpu()->current;
+	struct env *e = current_env();
 	const struct call_return *back = call_return();
 
 	e->rip = back->rip;
@@ -176,7 +176,7 @@ int64_t call_yield(uint64_t to, uint64_t b, uint64_t c, uint64_t d, uint64_t unu
 	if (to) {
 		if (!target || target->stopping)
 			return -E_NOENV;
-		if (!claim_take(target, CLAIM_READY))
+		if (!claim_take_ready(target))
 			return -E_STATE;
 	}
 	slice_ready(leave());
@@ -189,25 +189,24 @@ int64_t call_yield(uint64_t to, uint64_t b, uint64_t c, uint64_t d, uint64_t unu
  * no other transfers meanwhile. */
 int64_t call_sleep(uint64_t events, uint64_t deadline, uint64_t to, uint64_t d, uint64_t unused)
 {
-	struct cpu *cpu = this_cpu();
-	struct env *e = cpu->current, *target = to ? env_find((env_id)to) : NULL;
+	struct env *e = current_env(), *target = to ? env_find((env_id)to) : NULL;
 	uint64_t pending = env_upcall(e)->pending & events;
+	const struct call_return *back = call_return();
 
 	(void)d, (void)unused;
 	if (pending || (deadline && deadline <= read_tsc()))
 		return (int64_t)pending;
-	leave();
-	e->idle_rip = e->rip;
-	e->idle_rsp = e->rsp;
+	e->idle_rip = back->rip;
+	e->idle_rsp = back->rsp;
 	e->wanted = events;
 	alarm_clear(e); /* of a sleep in which it took the transfer that it serves */
 	e->alarmed = false;
 	if (deadline) {
 		alarm_set(e, deadline);
-		slice_set_timer(cpu);
+		slice_set_timer(this_cpu());
 	}
 	claim_give(e, e->entries.transfer && e->entries.async && !e->caller ? CLAIM_IDLE : CLAIM_ASLEEP);
-	if (target && claim_take(target, CLAIM_READY))
+	if (target && claim_take_ready(target))
 		dispatch_to(target);
 	dispatch();
 }

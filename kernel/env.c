@@ -258,7 +258,7 @@ static bool take(struct env *e)
 {
 	if (e->taken)
 		return true;
-	if (claim_take(e, CLAIM_READY) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) || take_waiting(e)) {
+	if (claim_take_ready(e) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) || take_waiting(e)) {
 		env_let_go(e);
 		return true;
 	}

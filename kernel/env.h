@@ -114,6 +114,12 @@ static inline bool claim_take(struct env *e, uint64_t kind)
 
 	return __atomic_compare_exchange_n(e->claim, &expected, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
+static inline bool claim_take_ready(struct env *e)
+{
+	uint64_t expected = e->ready;
+
+	return __atomic_compare_exchange_n(e->claim, &expected, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
 static inline void claim_give(struct env *e, uint64_t kind) { __atomic_store_n(e->claim, claim_word(e, kind), __ATOMIC_SEQ_CST); }
 
 /* Accounts (account.c). */

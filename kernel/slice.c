@@ -145,7 +145,16 @@ void slice_ready(struct env *e)
 	for (int depth = 0; caller && depth < CALLEE_DEPTH; depth++, caller = caller->caller)
 		if (!caller->stopping)
 			slice_list(caller, true); /* its slices are e's */
-	claim_give(e, CLAIM_READY);
+	__atomic_store_n(e->claim, e->ready, __ATOMIC_SEQ_CST);
+}
+
+/* Would a CPU that comes to a slice of e find somebody to run? */
+static bool could_run(const struct env *e)
+{
+	for (int depth = 0; e && depth < CALLEE_DEPTH; depth++, e = env_callee(e))
+		if (*e->claim == e->ready)
+			return true;
+	return false;
 }
 
 void slice_wake_all(const struct env *e)
@@ -162,7 +171,7 @@ void slice_wake_all(const struct env *e)
 	}
 }
 
-/* Passes over the current environment's own positions, which may lie anywhere: it may be running in a slice that was given to it. */
+/* Passes over those who run, the current environment and those on other CPUs, whose positions may lie anywhere. */
 bool slice_other_runnable(const struct cpu *cpu)
 {
 	const struct vector *v = cpu->vector;
@@ -179,7 +188,7 @@ bool slice_other_runnable(const struct cpu *cpu)
 			first = NO_POSITION;
 			continue;
 		}
-		if (owner != cpu->current)
+		if (could_run(owner))
 			return true;
 		if (first == NO_POSITION)
 			first = next;

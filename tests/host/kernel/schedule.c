@@ -61,8 +61,7 @@ static void look(uint32_t cpu)
 	for (uint32_t p = 0; p < MACHINE_POSITIONS; p++) {
 		const struct env *owner = m_slices[cpu][p].env ? env_table[env_slot(m_slices[cpu][p].env)] : NULL;
 
-		others |= owner && owner != machine_cpus[cpu].current && !owner->stopping && *owner->claim >> 32 != CLAIM_ASLEEP &&
-			  *owner->claim != claim_word(owner, CLAIM_IDLE);
+		others |= owner && owner != machine_cpus[cpu].current && !owner->stopping && *owner->claim == claim_word(owner, CLAIM_READY);
 	}
 	machine_cpus[cpu].position = (uint32_t)random_below(MACHINE_POSITIONS);
 	CHECK(slice_other_runnable(&machine_cpus[cpu]) == others, "CPU %u: another's slice is %s", cpu, others ? "overlooked" : "seen that is none");
