@@ -1,5 +1,6 @@
-/* What several CPUs are worth: processes that only compute, as many as there are CPUs, against one alone. Rates are taken in turns, one alone and all
- * together, so that what else the host does falls on both. Prints `smp.share N`: how many percent of one alone the slowest of them gets, the median of the turns. */
+/* What several CPUs are worth: as many processes as there are CPUs, which only compute. Prints `rounds N`: how far the slowest of them comes in a turn, the
+ * median of the turns. tools/bench.sh compares two machines of one CPU, side by side, with one of two: on a host whose cores are two threads of one, or whose clock
+ * depends on its load, only that says what the second CPU costs. */
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TURNS = 7, TURN_NS = 300000000, MOST = 64 };
+enum { TURNS = 5, TURN_NS = 300000000, MOST = 64 };
 
 static uint64_t now(void)
 {
@@ -57,19 +58,20 @@ static uint64_t slowest(int n)
 	return least;
 }
 
-static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
 
 int main(void)
 {
-	int cpus = (int)sysconf(_SC_NPROCESSORS_ONLN), shares[TURNS];
+	uint64_t turns[TURNS];
 
-	for (int t = 0; t < TURNS; t++) {
-		uint64_t alone = slowest(1);
-
-		shares[t] = alone ? (int)(slowest(cpus) * 100 / alone) : 0;
-	}
-	qsort(shares, TURNS, sizeof(shares[0]), by_value);
-	printf("smp.share %d\n", shares[TURNS / 2]);
-	fprintf(stderr, "# %d CPUs, from %d to %d percent\n", cpus, shares[0], shares[TURNS - 1]);
+	for (int t = 0; t < TURNS; t++)
+		turns[t] = slowest((int)sysconf(_SC_NPROCESSORS_ONLN));
+	qsort(turns, TURNS, sizeof(turns[0]), by_value);
+	printf("rounds %lu\n", turns[TURNS / 2]);
 	return 0;
 }
