@@ -176,7 +176,7 @@ int64_t call_yield(uint64_t to, uint64_t b, uint64_t c, uint64_t d, uint64_t unu
 	if (to) {
 		if (!target || target->stopping)
 			return -E_NOENV;
-		if (!claim_take_ready(target))
+		if (!claim_take_ready(target) && !(env_mine(target) && claim_take(target, CLAIM_FRESH)))
 			return -E_STATE;
 	}
 	slice_ready(leave());

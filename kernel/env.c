@@ -144,7 +144,7 @@ struct env *env_make(const struct aegis_env_spec *spec, struct env *account)
 	account_show(e->account);
 	e->listed = true;
 	env_table[slot] = e;
-	claim_give(e, CLAIM_READY);
+	claim_give(e, CLAIM_FRESH); /* its maker has yet to bind what it will run on */
 	return e;
 }
 
@@ -258,7 +258,7 @@ static bool take(struct env *e)
 {
 	if (e->taken)
 		return true;
-	if (claim_take_ready(e) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) || take_waiting(e)) {
+	if (claim_take_ready(e) || claim_take(e, CLAIM_IDLE) || claim_take(e, CLAIM_ASLEEP) || claim_take(e, CLAIM_FRESH) || take_waiting(e)) {
 		env_let_go(e);
 		return true;
 	}

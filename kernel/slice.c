@@ -206,6 +206,8 @@ static void take_position(struct env *e, uint32_t name)
 	e->slices = name;
 	e->account->held.slices++;
 	account_show(e->account);
+	if (claim_take(e, CLAIM_FRESH))
+		slice_ready(e);
 	if (e->listed) {
 		map_set(&v->runnable, position, true);
 		smp_wake_idle(name >> CPU_SHIFT);

@@ -29,7 +29,7 @@
 	  "makes, changes or breaks n bindings (n <= AEGIS_BATCH_MAX) in env's address space (0: one's own), in order; returns how many were done, or why not " \
 	  "even the first could be. Frames of another account than the caller's need cap (else null). DENIED NOTABLE INVALID BUSY NOENV FAULT") \
 	X(5, env_create, 1, "(const struct aegis_env_spec *spec)", \
-	  "makes an environment from four frames of the account; it does not run before a slice or a yield is given to it. Returns its env_id. DENIED INVALID LIMIT FULL BUSY FAULT") \
+	  "makes an environment from four frames of the account; it does not run before it has a slice or who commands it yields to it. Returns its env_id. DENIED INVALID LIMIT FULL BUSY FAULT") \
 	X(6, env_destroy, 1, "(env_id env)", \
 	  "stops an environment that one commands, and destroys it in bounded steps: AGAIN until done; BUSY while it is an account's own and the account " \
 	  "holds something. Its page tables are taken apart, its frames (donated ones too) stay with the account, which frees them. NOENV DENIED BUSY AGAIN STATE") \

@@ -60,4 +60,5 @@ enum {
 	CLAIM_IDLE,   /* sleeps, and takes transfers */
 	CLAIM_READY,  /* runs when given the CPU */
 	CLAIM_ASLEEP, /* sleeps, and takes none */
+	CLAIM_FRESH,  /* has not run, and does not before it has a slice or who commands it yields to it */
 };

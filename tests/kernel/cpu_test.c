@@ -122,8 +122,28 @@ static void transfers(void)
 	is(transfer_message(server.env, &message, &extra), -E_NOENV, "the_dead_are_not_transferred_to");
 }
 
+/* One that is not set up yet would fault at its first instruction: so only who commands it may start it. */
+static int64_t strangers_yield;
+static void yield_to_fresh(void *unused)
+{
+	(void)unused;
+	strangers_yield = yield(worker.env);
+}
+
+static void strangers(void)
+{
+	progress[0] = 0;
+	child_make(&worker, compute, (void *)&progress[0], 0);
+	ok(run_child(yield_to_fresh, NULL, 20) && strangers_yield == -E_STATE, "a_stranger_does_not_start_what_has_not_run");
+	is((int64_t)progress[0], 0, "and_it_has_not_run_then");
+	is(yield(worker.env), 0, "who_commands_it_does");
+	ok(progress[0] > 0, "and_it_runs");
+	child_end(&worker);
+}
+
 void test_main(void)
 {
+	strangers();
 	slices();
 	events();
 	transfers();
