@@ -103,7 +103,7 @@ struct private {
 	volatile uint64_t inside, turns, cpus;
 };
 #define PRIVATE ((struct private *)LOCAL)
-static volatile uint64_t twice[OF(crowd)], seen_cpus[OF(crowd)], turns[OF(crowd)];
+static volatile uint64_t all_started, twice[OF(crowd)], seen_cpus[OF(crowd)], turns[OF(crowd)];
 
 /* Only one who runs twice finds himself inside already; and only then is the shared count ahead of the one kept in a register. */
 static void turn(uint64_t i, uint64_t mine)
@@ -132,6 +132,8 @@ static void watch_and_yield(void *number)
 {
 	uint64_t state = (uint64_t)number;
 
+	while (!all_started && !stop) /* whoever is of the same account may start one that is not set up yet */
+		yield(0);
 	for (uint64_t mine = 1; !stop; mine++) {
 		turn((uint64_t)number, mine);
 		yield(random_next(&state) % 4 ? crowd[random_next(&state) % OF(crowd)].env : 0);
@@ -150,11 +152,12 @@ static void one_at_a_time(void (*run)(void *), const char *once, const char *eve
 {
 	uint64_t on_both = 0, wrong = 0, sum = 0, least = UINT64_MAX, end = ticks() + milliseconds(15000);
 
-	stop = 0;
+	stop = all_started = 0;
 	for (uint64_t i = 0; i < OF(crowd); i++) {
 		twice[i] = seen_cpus[i] = turns[i] = 0;
 		start_on(EITHER_CPU, &crowd[i], run, (void *)i);
 	}
+	all_started = 1;
 	do /* a host that is busy may leave one of the two CPUs out for long */
 		sleep_until(0, ticks() + milliseconds(1000));
 	while (!all_were_on_both() && ticks() < end);
