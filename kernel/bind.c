@@ -193,8 +193,7 @@ const uint64_t page_bits[8] = {
 };
 
 /* The commonest call of all, one page of one's own, is done whole by x86_64/bind.S where it is that simple. What follows is written for few
- * instructions too. Has a value used as it is, rather than one made from it kept in another register: */
-#define KEEP(v) __asm__("" : "+r"(v))
+ * instructions too. */
 #define RUN __attribute__((noinline, optimize("O2", "omit-frame-pointer", "no-stack-protector")))
 /* The frame table as words: three an entry, identity and bound being the first two. */
 _Static_assert(sizeof(struct aegis_frame_info) == 24 && offsetof(struct aegis_frame_info, bound) == 8, "frame words");

@@ -7,6 +7,13 @@
  * No stack, no lock: what is to run is claimed by one atomic exchange of its claim word (include/aegis/env.h), by which it is found, its name
  * checked, and its state. Until the CPU is off the page tables of who left, nobody else can have him. */
 
+/* rax: the current environment, which goes on after this call. */
+	.macro save_current
+	swapgs
+	mov CPU_CURRENT, %rax
+	mov %rcx, ENV_RIP(%rax)
+	mov %rsp, ENV_RSP(%rax)
+	.endm
 /* Claims the environment named edi if its word is eax (with the rest of rax): its slot is in rcx then. r11 is lost, rax too on failure. */
 	.macro claim fail
 	mov %edi, %ecx
@@ -37,10 +44,7 @@
 	.align 16
 	.globl entry_call_transfer
 entry_call_transfer:
-	swapgs
-	mov CPU_CURRENT, %rax
-	mov %rcx, ENV_RIP(%rax)
-	mov %rsp, ENV_RSP(%rax)
+	save_current
 	mov %edi, %eax
 	claim transfer_refused
 	mov CPU_CURRENT, %rax
@@ -58,10 +62,7 @@ entry_call_transfer:
 	.align 16
 	.globl entry_call_transfer_async
 entry_call_transfer_async:
-	swapgs
-	mov CPU_CURRENT, %rax
-	mov %rcx, ENV_RIP(%rax)
-	mov %rsp, ENV_RSP(%rax)
+	save_current
 	cmpl $0, ENV_LISTED(%rax)
 	je transfer_list_first
 transfer_listed:
@@ -138,10 +139,7 @@ transfer_list_first:
 	.align 16
 	.globl entry_call_yield
 entry_call_yield:
-	swapgs
-	mov CPU_CURRENT, %rax
-	mov %rcx, ENV_RIP(%rax)
-	mov %rsp, ENV_RSP(%rax)
+	save_current
 	cmpl $0, ENV_LISTED(%rax) /* woken into a transfer: it is to be gone round to again */
 	je yield_in_c
 	mov %edi, %eax

@@ -37,3 +37,6 @@ fault:
 }
 
 static inline uint64_t rotate_right(uint64_t v, int n) { return v >> n | v << (64 - n); }
+
+/* Has the compiler use a value as it is in its register, rather than keep one made from it in another: for loops that need them all. No instruction. */
+#define KEEP(v) __asm__("" : "+r"(v))
