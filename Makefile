@@ -10,7 +10,7 @@ EXOS_FLAGS := $(FREESTANDING) -fomit-frame-pointer $(WARNINGS) -fPIE -fno-stack-
 Q := $(if $(V),,@)
 
 KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S))
-EXOS_SOURCES := $(sort $(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.c exos/*/*/*.S))
+EXOS_SOURCES := $(sort $(filter-out exos/lib/%,$(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.c exos/*/*/*.S)))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
 EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)
 
@@ -37,6 +37,7 @@ $(BUILD)/exos.elf: $(EXOS_OBJECTS) exos/x86_64/exos.ld
 	$(Q)objdump -dS $@ > $@.list
 
 include tools/host.mk
+include tools/program.mk
 include tests/kernel/kernel_test.mk
 include apps/arbiter/arbiter.mk
 

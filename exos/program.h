@@ -1,0 +1,71 @@
+/* What a program that specialises asks of the ExOS in its own address space.
+ *
+ * Who calls it: ordinary static Linux programs (musl-gcc -I. -Iinclude ... build/libexos.a) that replace a part of ExOS: the parts in exos/lib, which are linked
+ * into the program, and whatever the program brings itself. What is promised: a program that calls none of this is not touched by it; what a program
+ * gets here ends with it, or with its exec; a fork's child inherits none of it but its memory. A call is a foreign system call with a number of ExOS's own:
+ * Linux answers ENOSYS, and so one binary can find out where it runs (exos_here).
+ *
+ * Beside these calls the program makes the kernel's own (aegis/x86_64/stubs.h), as ExOS does: bind for the pages of its regions, yield to an environment, transfer,
+ * notify. Paper 5.1.2 (entries of an environment), 6.2 and 7 (replacing page tables and schedulers). */
+#pragma once
+
+#include <stdbool.h>
+
+#include <aegis/info.h>
+#include <aegis/types.h>
+#include <exos/layout.h>
+
+#define EXOS_CALL_FIRST 0x1000
+/* X(number, name, arguments, what it does). Results are negative Linux error numbers where the call fails. */
+#define EXOS_CALLS(X) \
+	X(0, here, "()", "0: this is ExOS") \
+	X(1, environment, "(int pid)", "the env_id of a process (0: of oneself), to yield, transfer or notify to. ESRCH") \
+	X(2, slices, "(int pid, uint64_t cpus)", \
+	  "the process (0: oneself; else a child, or any for root) holds a slice on these CPUs (bits) and no others. 0: it holds none, and runs when " \
+	  "somebody yields to it. ESRCH EPERM EAGAIN") \
+	X(3, frames_get, "(frame_t *list, uint64_t n)", \
+	  "n frames become the program's own (n <= AEGIS_BATCH_MAX): each the one named in the list, or for FRAME_ANY whichever is free. The list receives them. " \
+	  "Contents: anything of this domain. Returns how many, in order. ENOMEM EBUSY (the named one is not free) EFAULT EINVAL") \
+	X(4, frames_put, "(const frame_t *list, uint64_t n)", "gives them back; they are bound nowhere in a region any more. EINVAL EFAULT") \
+	X(5, region, "(uint64_t start, uint64_t length)", \
+	  "a range of free addresses (start 0: wherever there is room) becomes the program's own: ExOS binds nothing there and mends no faults there. " \
+	  "Multiples of 2 MiB. Returns start. munmap of the whole ends it. EINVAL ENOMEM EEXIST") \
+	X(6, leaf, "(uint64_t va)", \
+	  "the frame of the hardware's page table for the 2 MiB around an address in a region, made if it is missing: bind it for reading to see " \
+	  "accessed and dirty bits. EINVAL ENOMEM") \
+	X(7, handlers, "(const struct exos_handlers *)", "sets the program's handlers, null for none. EFAULT EINVAL") \
+	X(8, serve, "(const struct exos_service *)", \
+	  "takes protected control transfers at these entries, and sleeps between them, until a signal comes. EINTR EINVAL") \
+	X(9, info, "(uint64_t what)", "the address where an exposed table can be read: EXOS_INFO_ below. EINVAL")
+
+#define X(number, name, arguments, text) EXOS_CALL_##name = EXOS_CALL_FIRST + (number),
+enum exos_call { EXOS_CALLS(X) };
+#undef X
+
+enum { EXOS_INFO_MACHINE, EXOS_INFO_FRAMES, EXOS_INFO_ENVIRONMENTS, EXOS_INFO_CLAIMS };
+
+/* A frame's bytes, bound or not: every frame of the domain is in the window. (aegis/upcall.h, exos/self.h: SELF_VA is the program's own upcall page.) */
+static inline void *exos_frame_bytes(frame_t f) { return (void *)(EXOS_WINDOW_VA + (uint64_t)f * FRAME_SIZE); }
+
+/* Handlers run in the program, on a stack that it sets aside, with signals held back until they return; inside they may make system calls and touch pages
+ * that fault, in regions too. They may not jump out. What they interrupted finds its registers as they were. */
+struct exos_handlers {
+	/* A page fault in a region. error: bit 0 the page was bound (its rights forbade it), 1 write, 4 instruction fetch. True: mended, the access is tried
+	 * again. False: ExOS treats it as an access to nothing, SIGSEGV. */
+	bool (*fault)(uint64_t address, uint64_t error);
+	/* So many frames are asked back by then (ticks of the time-stamp counter): give what can be spared by frames_put. */
+	void (*revoke)(uint64_t frames, uint64_t deadline);
+	/* The slice is over; it is given up when this returns, unless that gave the CPU away itself. */
+	void (*slice_end)(void);
+	void *stack; /* its lowest byte */
+	uint64_t stack_size;
+	uint64_t flags; /* EXOS_HANDLERS_ */
+};
+/* They are compiled without vector registers (-mgeneral-regs-only), which need not be saved. */
+#define EXOS_HANDLERS_GENERAL 1ul
+
+/* Where transfers enter (aegis/calls.h: transfer): rax the caller's env_id, every other register the caller's, rsp and the FS base too. */
+struct exos_service {
+	void (*transfer)(void);
+	void (*async)(void);
+};

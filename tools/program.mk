@@ -1,0 +1,32 @@
+# Programs that run inside the machine: ordinary static Linux executables, and the parts of ExOS that they may be linked with. Included by the Makefile.
+PROGRAM_FLAGS := -static -D_GNU_SOURCE -std=gnu11 -g -fno-pie -no-pie -I. -Iinclude $(WARNINGS)
+LIB_SOURCES := $(sort $(wildcard exos/lib/*/*.c exos/lib/*/*.S exos/lib/*/*/*.c exos/lib/*/*/*.S))
+LIB_OBJECTS := $(LIB_SOURCES:%=$(BUILD)/%.o)
+
+$(BUILD)/exos/lib/%.o: exos/lib/%
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -c -o $@ $<
+$(BUILD)/libexos.a: $(LIB_OBJECTS)
+	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJECTS)
+
+$(BUILD)/tests/exos/%: tests/exos/%.c $(BUILD)/libexos.a
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(PROGRAM_FLAGS) -O1 -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libexos.a
+
+# A folder of apps/ is a program, linked from all that is in it; the arbiter is none (apps/arbiter/arbiter.mk).
+define app_rule
+$(BUILD)/apps/$(1): $(wildcard apps/$(1)/*.[chS] apps/$(1)/*/*.[chS]) $(BUILD)/libexos.a
+	@mkdir -p $$(@D)
+	$$(Q)musl-gcc $$(PROGRAM_FLAGS) -O2 -o $$@ $$(filter %.c %.S,$$^) $(BUILD)/libexos.a
+endef
+APPS := $(filter-out arbiter,$(patsubst apps/%/,%,$(filter %/,$(wildcard apps/*/))))
+$(foreach app,$(APPS),$(eval $(call app_rule,$(app))))
+
+# What ./exo bench runs on both systems. As the baseline's figures were taken: static, with the C library that programs usually have;
+$(BUILD)/bench/system $(BUILD)/bench/smp: $(BUILD)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-clobbered -o $@ $<
+# and programs that specialise where they can, and do as they must on Linux.
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libexos.a
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libexos.a
