@@ -9,6 +9,9 @@
 #include <kernel/table.h>
 #include <kernel/x86_64/user.h>
 
+/* Compiled for few instructions. */
+#define RUN __attribute__((noinline, optimize("O2", "omit-frame-pointer", "no-stack-protector")))
+
 /* The table that holds va's entry of `level`; null: one is missing on the way. *frame is the table's own frame; *shared: it, or one
  * above it, has several uses. */
 static uint64_t *find_table(const struct env *e, uint64_t va, uint32_t level, frame_t *frame, bool *shared)
@@ -120,6 +123,103 @@ static void bind_page(uint64_t *slot, frame_t table, frame_t f, uint64_t flags)
 	*slot = entry_make(f, flags);
 }
 
+/* The leaf table that e's last binding went to: the next is mostly its neighbour. Kept in the environment; table_generation says whether it still holds. */
+static __attribute__((noinline)) bool near_walk(struct env *e, uint64_t va)
+{
+	struct near *near = &e->near;
+	bool shared;
+	frame_t frame;
+
+	near->generation = 0;
+	near->base = va & ~(LEAF_SPAN - 1);
+	if (near->base >= (AEGIS_USER_TOP & ~(LEAF_SPAN - 1)))
+		return false; /* the last leaf: not all of it may be bound */
+	near->table = find_table(e, va, 0, &frame, &shared);
+	if (!near->table)
+		return false;
+	near->shared = shared;
+	near->entries = &frame_table[frame].next;
+	near->first = binding_of(near->table) | 1ul << 32;
+	near->generation = table_generation;
+	return true;
+}
+
+static inline bool near_holds(const struct env *e, uint64_t va) { return e->near.generation == table_generation && va - e->near.base < LEAF_SPAN; }
+
+static inline bool near_find(struct env *e, uint64_t va) { return near_holds(e, va) || near_walk(e, va); }
+
+/* Other rights for the pages of a leaf table from *slot on, with the frames that they have. Whoever may bind a frame so may keep it so; rights that a page has
+ * already need no check. All are checked before any is changed. First: how many from the beginning are the account's own, or not there. */
+static RUN const uint64_t *same_owned(const uint64_t *slot, const uint64_t *end, uint64_t owned)
+{
+	const uint64_t *frames = (const uint64_t *)frame_table;
+
+	for (; slot < end; slot++) {
+		uint64_t f = *slot;
+
+		if (!(f & ENTRY_PRESENT))
+			continue;
+		f = (f & ENTRY_FRAME) >> FRAME_SHIFT;
+		if (frames[f * 3] != owned)
+			break;
+	}
+	return slot;
+}
+
+static RUN void same_write(uint64_t *slot, uint64_t *end, uint64_t rights)
+{
+	for (; slot < end; slot++)
+		if (*slot & ENTRY_PRESENT)
+			*slot = (*slot & ENTRY_FRAME) + rights;
+}
+
+/* The others, or exactly those that gain a right. *dirtied: some were known to be zero, and may be written now. */
+static int64_t same_check(const struct env *account, const uint64_t *slot, const uint64_t *end, uint64_t flags, const struct aegis_cap *cap, bool *dirtied)
+{
+	uint64_t gained = flags & BIND_WRITE, lost = flags & BIND_EXEC ? ENTRY_NO_EXECUTE : 0;
+	int64_t error = 0;
+
+	*dirtied = false;
+	if (!gained && !lost)
+		return 0;
+	for (slot = same_owned(slot, end, account->owned); slot < end && !error; slot++) {
+		if (!(*slot & ENTRY_PRESENT) || (!(gained & ~*slot) && !(lost & *slot)))
+			continue;
+		error = check_page(account, entry_frame(*slot), flags, cap);
+		*dirtied |= gained != 0;
+	}
+	return error;
+}
+
+static int64_t bind_same(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap, struct stale *stale)
+{
+	uint64_t n = b->entry >> FRAME_SHIFT, flags = b->entry & (FRAME_SIZE - 1), i = table_index(b->va, 0), *slot, *end;
+	bool shared, all = n > 64, dirtied; /* of so many, to forget everything is cheaper */
+	int64_t error;
+	frame_t frame;
+
+	if (!(flags & BIND_READ) || flags & BIND_LEVEL_MASK || b->va >= AEGIS_USER_TOP || b->va & (FRAME_SIZE - 1) || n - 1 >= 512 - i ||
+		b->va + n * FRAME_SIZE > AEGIS_USER_TOP)
+		return -E_INVALID;
+	slot = find_table(e, b->va, 0, &frame, &shared);
+	if (!slot)
+		return -E_NOTABLE;
+	slot += i;
+	end = slot + n;
+	if ((error = same_check(account, slot, end, flags, cap, &dirtied)))
+		return error;
+	for (uint64_t *at = slot; dirtied && at < end; at++)
+		if (*at & ENTRY_PRESENT)
+			frame_table[entry_frame(*at)].clean = 0;
+	same_write(slot, end, entry_make(0, flags));
+	for (uint64_t va = b->va; !all && !shared && slot < end; slot++, va += FRAME_SIZE)
+		if (*slot & ENTRY_PRESENT)
+			invalidate_page(va);
+	stale->all |= shared || all;
+	stale->others |= shared || e != this_cpu()->current;
+	return 0;
+}
+
 int64_t bind_one(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap, struct stale *stale)
 {
 	uint32_t level = (b->entry & BIND_LEVEL_MASK) / BIND_LEVEL(1);
@@ -130,6 +230,8 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	int64_t error = 0;
 	bool shared;
 
+	if (flags & BIND_SAME)
+		return bind_same(e, account, b, cap, stale);
 	if (va >= AEGIS_USER_TOP || va & ((FRAME_SIZE << 9 * level) - 1) || (flags & BIND_READ && frame_number >= frame_count))
 		return -E_INVALID;
 	table = find_table(e, va, level, &table_frame, &shared);
@@ -160,31 +262,6 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 	return 0;
 }
 
-/* The leaf table that e's last binding went to: the next is mostly its neighbour. Kept in the environment; table_generation says whether it still holds. */
-static __attribute__((noinline)) bool near_walk(struct env *e, uint64_t va)
-{
-	struct near *near = &e->near;
-	bool shared;
-	frame_t frame;
-
-	near->generation = 0;
-	near->base = va & ~(LEAF_SPAN - 1);
-	if (near->base >= (AEGIS_USER_TOP & ~(LEAF_SPAN - 1)))
-		return false; /* the last leaf: not all of it may be bound */
-	near->table = find_table(e, va, 0, &frame, &shared);
-	if (!near->table)
-		return false;
-	near->shared = shared;
-	near->entries = &frame_table[frame].next;
-	near->first = binding_of(near->table) | 1ul << 32;
-	near->generation = table_generation;
-	return true;
-}
-
-static inline bool near_holds(const struct env *e, uint64_t va) { return e->near.generation == table_generation && va - e->near.base < LEAF_SPAN; }
-
-static inline bool near_find(struct env *e, uint64_t va) { return near_holds(e, va) || near_walk(e, va); }
-
 /* What turns a list entry of a page with these flags into a page-table entry, when added. */
 #define PAGE_BITS(flags) (((flags) & BIND_EXEC ? 0 : ENTRY_NO_EXECUTE) + ((flags) & BIND_WRITE) + (ENTRY_PRESENT | ENTRY_USER) - (flags))
 extern const uint64_t page_bits[8];
@@ -194,7 +271,6 @@ const uint64_t page_bits[8] = {
 
 /* The commonest call of all, one page of one's own, is done whole by x86_64/bind.S where it is that simple. What follows is written for few
  * instructions too. */
-#define RUN __attribute__((noinline, optimize("O2", "omit-frame-pointer", "no-stack-protector")))
 /* The frame table as words: three an entry, identity and bound being the first two. */
 _Static_assert(sizeof(struct aegis_frame_info) == 24 && offsetof(struct aegis_frame_info, bound) == 8, "frame words");
 
@@ -205,9 +281,6 @@ struct run {
 	uint64_t va, entry; /* of the first */
 	uint64_t owned;     /* identity of the account's frames */
 };
-
-/* Compiled for few instructions, and with every register. */
-#define FEW_INSTRUCTIONS __attribute__((noinline, optimize("Os", "omit-frame-pointer", "no-stack-protector")))
 
 /* Frames that are bound nowhere yet, going where nothing is bound. */
 static RUN uint64_t run_fresh(const struct run *run, const struct near *near)
@@ -275,7 +348,7 @@ static RUN uint64_t run_break(const struct run *run, const struct near *near, ui
 	do {
 		uint64_t i = rotate_right(va - base, FRAME_SHIFT), old;
 
-		if (i >= 512 || entry & (BIND_READ | BIND_LEVEL_MASK))
+		if (i >= 512 || entry & (BIND_READ | BIND_LEVEL_MASK | BIND_SAME))
 			break;
 		KEEP(i);
 		if ((old = table[i])) {
@@ -319,7 +392,8 @@ static uint64_t bind_run(struct env *e, uint64_t owned, uint64_t list, uint64_t 
 	return at;
 }
 
-/* What is not common, one by one; stops where a run may begin again. Returns 0, or why the one at *at could not be done. */
+/* What is not common, one by one; stops where a run may begin again. Returns 0, or why the one at *at could not be done, or (positive) that the call has
+ * done enough. */
 static int64_t bind_slowly(struct env *e, const struct env *account, uint64_t *at, const struct aegis_cap *cap, struct stale *stale)
 {
 	uint64_t va, entry;
@@ -328,9 +402,10 @@ static int64_t bind_slowly(struct env *e, const struct env *account, uint64_t *a
 
 	loaded = user_load(*at, &va) && user_load(*at + 8, &entry);
 	error = loaded ? bind_one(e, account, &(struct aegis_binding){ va, entry }, cap, stale) : -E_FAULT;
-	if (!error)
-		*at += sizeof(struct aegis_binding);
-	return error;
+	if (error)
+		return error;
+	*at += sizeof(struct aegis_binding);
+	return (int64_t)(entry & BIND_SAME);
 }
 
 static int64_t bind_list(struct env *e, uint64_t list, uint64_t n, const struct aegis_cap *cap)
@@ -426,57 +501,4 @@ int64_t call_bind(uint64_t env, uint64_t list, uint64_t n, uint64_t capability, 
 	result = bind_checked(env, list, n, capability);
 	user_close();
 	return result;
-}
-
-/* Breaks f of the account's. Bindings as pages in page tables of its own are broken here, others by bind_break_all. */
-static inline int64_t break_frame(frame_t f, uint64_t owned, uint32_t *budget)
-{
-	struct aegis_frame_info *frames = frame_table, *info = &frames[f], *table;
-	uint32_t left = *budget, binding;
-
-	if (f >= frame_count || (info->identity & ~FRAME_CLEAN_BIT) != owned)
-		return -E_DENIED;
-	epoch_bump(&info->epoch);
-	for (binding = info->first; binding != NO_BINDING && left; left--) {
-		table = &frames[binding_table(binding)];
-		if (table->identity != owned + TABLE1_IDENTITY)
-			break;
-		binding = binding_break_first(info, table, binding);
-	}
-	*budget = left;
-	return binding == NO_BINDING ? 0 : bind_break_all(f, budget);
-}
-
-static __attribute__((noinline)) int64_t break_list(uint64_t frames, uint64_t n)
-{
-	uint64_t done = 0, owned = current_env()->owned;
-	uint32_t budget = BREAK_BUDGET;
-	frame_t list[AEGIS_BATCH_MAX];
-	int64_t error;
-
-	if (n - 1 >= AEGIS_BATCH_MAX)
-		return -E_INVALID;
-	if ((error = copy_from_user(list, frames, n * sizeof(*list))))
-		return error;
-	while (done < n && !(error = break_frame(list[done], owned, &budget)))
-		done++;
-	if (budget != BREAK_BUDGET)
-		forget_everywhere();
-	return done ? (int64_t)done : error;
-}
-
-/* Mostly it is one. */
-RUN int64_t call_frame_break(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
-{
-	uint32_t budget = BREAK_BUDGET;
-	int64_t error;
-	frame_t f;
-
-	(void)c, (void)d, (void)e;
-	if (n != 1 || frames >= AEGIS_USER_TOP - sizeof(f) || cpu_features.smap || !user_load32(frames, &f))
-		return break_list(frames, n);
-	error = break_frame(f, current_env()->owned, &budget);
-	if (budget != BREAK_BUDGET)
-		forget_everywhere();
-	return error ? error : 1;
 }

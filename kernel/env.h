@@ -78,7 +78,7 @@ _Static_assert(sizeof(struct env) <= FRAME_SIZE, "an environment is one frame");
 #define AT(field, place) (__builtin_offsetof(struct env, field) == (place))
 _Static_assert(AT(entries.exception, 8) && AT(entries.foreign, 24) && AT(entries.transfer, 32) && AT(entries.async, 40) && AT(root, 48) && AT(rip, 56) &&
 		       AT(rsp, 64) && AT(result, 72) && AT(id, 80) && AT(resume, 84) && AT(peer, 88) && AT(caller, 96) && AT(claim, 104) && AT(owned, 112) && AT(near, 120) &&
-		       AT(near.table, 128) && AT(near.entries, 136) && AT(near.first, 144) && AT(near.generation, 152) && AT(ready, 168) && AT(listed, 176),
+		       AT(near.table, 128) && AT(near.entries, 136) && AT(near.first, 144) && AT(near.generation, 152) && AT(near.shared, 160) && AT(ready, 168) && AT(listed, 176),
 	"entry.S, bind.S");
 #undef AT
 

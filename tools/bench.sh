@@ -20,6 +20,8 @@ mem.protect1|instructions|16.9 us (Ultrix 32.0)|mprotect of one page; the row vm
 bind.one|instructions||bind call for one page of one'"'"'s own
 bind.hundred|instructions||the same, 100 in one call, each
 bind.protect.hundred|instructions||other rights for 100 pages in one call, each
+bind.protect.one|instructions||the same of one page a call
+bind.same.hundred|instructions||a run of 100 pages made writable in one entry, all
 bind.unbind.hundred|instructions||100 bindings broken in one call, each
 bind.break|instructions||the binding of a frame in another environment'"'"'s address space broken by its owner
 bind.sealed|instructions||a page of another account'"'"'s, by its sealed capability

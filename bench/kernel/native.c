@@ -97,6 +97,13 @@ static void bindings(void)
 	aegis_bind(0, list, PAGES, NULL);
 	row("bind.protect.hundred", ticks() - start, PAGES, 0);
 	start = ticks();
+	for (int i = 0; i < PAGES; i++)
+		aegis_bind(0, &list[i], 1, NULL);
+	row("bind.protect.one", ticks() - start, PAGES, 0);
+	start = ticks();
+	aegis_bind(0, &(struct aegis_binding){ va, BIND_ENTRY(PAGES, BIND_READ | BIND_WRITE | BIND_SAME) }, 1, NULL);
+	row("bind.same.hundred", ticks() - start, 1, 0);
+	start = ticks();
 	aegis_bind(0, broken, PAGES, NULL);
 	row("bind.unbind.hundred", ticks() - start, PAGES, 0);
 	aegis_bind(0, broken + PAGES, PAGES, NULL);

@@ -20,6 +20,9 @@ struct aegis_binding {
  * When the last binding of a level-1 table is broken, the pages bound in it go with it; a table of a higher level must be empty by then (else BUSY). */
 #define BIND_LEVEL(n) ((uint64_t)(n) << 3)
 #define BIND_LEVEL_MASK BIND_LEVEL(3)
+/* Not a frame but a count (1..512): so many pages from va, in one leaf table, get these rights (BIND_READ at least), each keeping the frame that is bound
+ * there; where nothing is bound nothing is. As when a page is bound anew, accessed and dirty bits are cleared. A call does no more after such an entry. */
+#define BIND_SAME 0x080ul
 #define BIND_KEY(k) ((uint64_t)(k) << 8) /* protection key 0..15 of the page, where the CPU has them */
 #define BIND_KEY_MASK BIND_KEY(15)
 #define BIND_ENTRY(frame, flags) ((uint64_t)(frame) << FRAME_SHIFT | (flags))

@@ -51,7 +51,7 @@ load_entry:
 	cmp %r9, (%rdi,%r10,8)
 	jne bind_unlock
 	cmpq $0, 8(%rdi,%r10,8) /* bound nowhere */
-	jne bind_unlock
+	jne bind_other_rights
 	mov ENV_NEAR_TABLE(%r8), %r9
 	cmpq $0, (%r9,%rax,8)
 	jne bind_unlock
@@ -62,6 +62,26 @@ load_entry:
 	mov %rax, 8(%rdi,%r10,8)
 	mov ENV_NEAR_ENTRIES(%r8), %rax
 	incl (%rax)
+	movl $0, kernel_lock(%rip)
+	mov $1, %eax
+	mov CPU_SCRATCH, %rsp
+	swapgs
+	sysretq
+
+/* Bound: if there, it keeps its place and gets these rights, wherever else it may be. rdx: the new entry, rax: the index. */
+bind_other_rights:
+	cmpb $0, ENV_NEAR_SHARED(%r8) /* the table has one use: the page is at one address, of this environment, which this CPU runs */
+	jne bind_unlock
+	mov ENV_NEAR_TABLE(%r8), %r9
+	mov (%r9,%rax,8), %rdi
+	xor %rdx, %rdi
+	movabs $ENTRY_FRAME_PRESENT, %r10
+	test %r10, %rdi /* the same frame, and present */
+	jnz bind_unlock
+	mov %rdx, (%r9,%rax,8)
+	shl $12, %rax
+	add ENV_NEAR_BASE(%r8), %rax
+	invlpg (%rax)
 	movl $0, kernel_lock(%rip)
 	mov $1, %eax
 	mov CPU_SCRATCH, %rsp

@@ -28,6 +28,8 @@
 #define ENV_NEAR_ENTRIES 136
 #define ENV_NEAR_FIRST 144
 #define ENV_NEAR_GENERATION 152
+#define ENV_NEAR_SHARED 160
+#define ENTRY_FRAME_PRESENT 0x000ffffffffff001 /* paging.h */
 #define ENV_READY 168
 #define ENV_LISTED 176
 #define CLAIM_READY_BIT 32 /* CLAIM_READY, in a claim word; CLAIM_IDLE is 0 there */

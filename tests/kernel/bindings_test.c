@@ -205,6 +205,43 @@ static void test_batches(frame_t f)
 	bind_once(0, OTHER, BIND_LEVEL(1));
 }
 
+static uint64_t same(uint64_t n, uint64_t rights) { return BIND_ENTRY(n, rights | BIND_SAME); }
+
+/* Rights of a run of pages, which keep their frames. */
+static void test_same(frame_t f)
+{
+	frame_t g = frame(), table = boot->root;
+	struct aegis_binding two[2] = { { OTHER, same(1, R) }, { OTHER + FRAME_SIZE, same(1, R) } };
+
+	bind(0, OTHER, BIND_ENTRY(f, RW));
+	bind(0, OTHER + 2 * FRAME_SIZE, BIND_ENTRY(g, RW));
+	*(volatile uint64_t *)OTHER = 11;
+	*(volatile uint64_t *)(OTHER + 2 * FRAME_SIZE) = 12;
+	is(bind_once(0, OTHER, same(3, R)), 1, "a_run_of_pages_is_protected");
+	ok(!writable(OTHER) && !writable(OTHER + 2 * FRAME_SIZE), "all_that_are_bound_fault_at_once");
+	ok(!readable(OTHER + FRAME_SIZE), "where_nothing_was_bound_nothing_is");
+	ok(readable(OTHER) && *(volatile int64_t *)OTHER == 11 && *(volatile int64_t *)(OTHER + 2 * FRAME_SIZE) == 12, "the_frames_are_the_same");
+	is(bind_once(0, OTHER, same(3, RW)), 1, "a_run_of_pages_is_unprotected");
+	ok(writable(OTHER) && writable(OTHER + 2 * FRAME_SIZE), "all_are_writable_at_once");
+	is(bind_once(0, OTHER, same(512, R)), 1, "a_run_may_be_a_whole_leaf");
+	ok(!writable(OTHER) && !writable(OTHER + 2 * FRAME_SIZE), "and_is_forgotten_wholly");
+	is(bind_once(0, OTHER + FRAME_SIZE, same(512, R)), -E_INVALID, "no_more_than_the_leaf");
+	is(bind_once(0, OTHER, same(0, R)), -E_INVALID, "nor_less_than_a_page");
+	is(bind_once(0, OTHER, same(1, 0)), -E_INVALID, "a_run_without_rights_is_refused");
+	is(bind_once(0, OTHER + 1, same(1, R)), -E_INVALID, "so_is_an_unaligned_one");
+	is(bind_once(0, AEGIS_USER_TOP - FRAME_SIZE, same(2, R)), -E_INVALID, "so_is_one_past_the_top");
+	is(bind_once(0, OTHER + SPAN(2), same(1, R)), -E_NOTABLE, "so_is_one_where_there_is_no_table");
+	is(aegis_bind(0, two, 2, NULL), 1, "a_call_ends_after_a_run");
+	bind(0, OTHER + 3 * FRAME_SIZE, BIND_ENTRY(table, R));
+	is(bind_once(0, OTHER, same(4, RW)), -E_DENIED, "a_page_table_among_them_gets_no_write_access");
+	ok(!writable(OTHER) && !writable(OTHER + 3 * FRAME_SIZE), "and_none_gets_any_then");
+	bind_once(0, OTHER + 3 * FRAME_SIZE, 0);
+	is(bind_once(0, OTHER, same(1, RX)), 1, "exec_can_be_given");
+	bind_once(0, OTHER + 2 * FRAME_SIZE, 0);
+	bind_once(0, OTHER, BIND_LEVEL(1));
+	give(g);
+}
+
 /* An environment with an account of its own stands on frames of its maker's. */
 static int64_t own[4];
 static frame_t makers_upcall;
@@ -245,6 +282,7 @@ void test_main(void)
 	test_batches(f);
 	bind(0, SCRATCH, BIND_ENTRY(f, R));
 	bind_once(0, SCRATCH, 0);
+	test_same(f);
 	test_tables(f);
 	test_aliases(f);
 	test_own_frames();

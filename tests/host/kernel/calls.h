@@ -5,7 +5,7 @@
 
 /* What has happened, so that a test that no longer reaches something says so. */
 #define EVENTS(X) \
-	X(allocated) X(freed) X(broken) X(bound_page) X(bound_by_cap) X(bound_table) X(shared_table) X(bound_other) X(unbound) X(emptied_table) \
+	X(allocated) X(freed) X(broken) X(bound_page) X(other_rights) X(bound_by_cap) X(bound_table) X(shared_table) X(bound_other) X(unbound) X(emptied_table) \
 	X(batch_cut) X(minted) X(narrowed) X(ended) X(forged) X(created) X(accounts) X(destroyed) X(again) X(stopped) X(resized) X(commanded) \
 	X(slices) X(slices_by_cap) X(demanded) X(repossessed) X(faults) X(pokes) X(refused) X(others)
 #define X(name) EVENT_##name,

@@ -144,6 +144,41 @@ static int64_t bind_table(const struct m_env *account, frame_t table, uint32_t i
 	return 0;
 }
 
+/* A run of pages that keep their frames. */
+static int64_t bind_same(const struct m_env *e, const struct m_env *account, const struct aegis_binding *b, const struct aegis_cap *cap)
+{
+	uint64_t n = b->entry >> 12, i = b->va >> 12 & 511, flags = b->entry & 0xfff & ~BIND_SAME;
+	struct m_entry changed[512];
+	frame_t table;
+
+	if (!(flags & BIND_READ) || flags >> 3 & 3 || b->va % FRAME_SIZE || b->va >= AEGIS_USER_TOP || n == 0 || n > 512 ||
+		i + n > 512 || b->va + n * FRAME_SIZE > AEGIS_USER_TOP)
+		return -E_INVALID;
+	table = m_walk(e->root, b->va, 0);
+	if (!table)
+		return -E_NOTABLE;
+	for (uint64_t k = 0; k < n; k++) {
+		struct m_entry *x = &changed[k];
+
+		*x = m_entries[table][i + k];
+		if (!x->flags)
+			continue;
+		if (flags & ~x->flags & (BIND_WRITE | BIND_EXEC)) {
+			int64_t error = page_allowed(account, x->frame, flags, cap, x);
+
+			if (error)
+				return error;
+			x->account = account->id;
+			x->epoch = m_frames[x->frame].epoch;
+		}
+		x->flags = (uint16_t)flags;
+	}
+	for (uint64_t k = 0; k < n; k++)
+		if (changed[k].flags)
+			set(table, (uint32_t)(i + k), changed[k]);
+	return 0;
+}
+
 static int64_t bind_entry(const struct m_env *e, const struct m_env *account, const struct aegis_binding *b, const struct aegis_cap *cap)
 {
 	uint32_t level = b->entry >> 3 & 3, i = b->va >> (12 + 9 * level) & 511;
@@ -152,6 +187,8 @@ static int64_t bind_entry(const struct m_env *e, const struct m_env *account, co
 	int64_t error;
 	frame_t table;
 
+	if (flags & BIND_SAME)
+		return bind_same(e, account, b, cap);
 	if (b->va >= AEGIS_USER_TOP || b->va % (FRAME_SIZE << 9 * level) || (flags & BIND_READ && b->entry >> 12 >= MACHINE_FRAMES))
 		return -E_INVALID;
 	table = m_walk(e->root, b->va, level);
@@ -192,7 +229,7 @@ int64_t m_bind(env_id env, const struct aegis_binding *list, uint64_t n, uint64_
 			return -E_DENIED;
 	}
 	while (done < n && !error)
-		if (!(error = done < reached ? bind_entry(e, account, &list[done], has_cap ? cap : NULL) : -E_FAULT))
-			done++;
+		if (!(error = done < reached ? bind_entry(e, account, &list[done], has_cap ? cap : NULL) : -E_FAULT) && list[done++].entry & BIND_SAME)
+			break;
 	return done ? (int64_t)done : error;
 }
