@@ -3,13 +3,15 @@
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
 #include <exos/proc/restartable.h>
+#include <exos/program/handler.h>
 #include <exos/self.h>
 #include <exos/vm/vm.h>
 #include <exos/x86_64/entry.h>
 #include <exos/x86_64/offsets.h>
 
 _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RIP && offsetof(struct self_page, upcall.frame.address) == SELF_FRAME_ADDRESS &&
-		       offsetof(struct self_page, stubs_scratch) == SELF_SCRATCH && offsetof(struct self_page, xsave) == SELF_XSAVE,
+		       offsetof(struct self_page, stubs_scratch) == SELF_SCRATCH && offsetof(struct self_page, xsave) == SELF_XSAVE &&
+		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS,
 	"offsets.h");
 
 #define VECTOR_PAGE_FAULT 14
@@ -35,13 +37,26 @@ static const struct {
 	[19] = { SIGFPE, 0 },
 };
 
-void events_take(void)
+/* `program`: what was interrupted, if that is the program; else null. */
+static void take(const struct regs *program)
 {
-	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
+	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE), end = self->upcall.slice_end;
 
 	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
-	if (bits & EVENT_SLICE_END)
+	if (!(bits & EVENT_SLICE_END))
+		return;
+	if (program && self->handlers.slice_end)
+		handler_slice_end(program);
+	if (self->upcall.slice_end == end)
 		exos_yield(0);
+}
+
+void events_take(void)
+{
+	if (handler_runs())
+		handler_interrupted();
+	else
+		take(NULL);
 }
 
 void signals_take(struct regs *regs, bool from_call)
@@ -75,15 +90,29 @@ static void signal_fault(const struct regs *regs, int error)
 	}
 }
 
+/* In a region of the program's own: its handler's business. What the library itself misses there it goes without, and the call is made again (linux/dispatch.c). */
+static bool region_fault(const struct regs *regs)
+{
+	if (from_program(regs))
+		return handler_fault(regs);
+	self->handlers.missed = regs->address;
+	self->handlers.missed_error = regs->error;
+	return false;
+}
+
 static void page_fault(struct regs *regs)
 {
 	int error = -EFAULT;
 
+	if (handler_region(regs->address) && region_fault(regs))
+		return;
 	domain_lock();
 	if (self->proc && regs->address < PROGRAM_TOP)
 		error = vm_fault(self->proc->vm, regs->address, regs->error & FAULT_WRITE, regs->error & FAULT_FETCH);
 	if (error) {
-		if (from_program(regs))
+		if (from_program(regs) && handler_runs())
+			handler_failed(regs);
+		else if (from_program(regs))
 			signal_fault(regs, error);
 		else if (self->fault_resume)
 			regs->rip = self->fault_resume;
@@ -100,6 +129,8 @@ static void exception(struct regs *regs)
 	if (!from_program(regs) || !self->proc)
 		panic("exception %u (error %lx) in the library at %lx", vector, regs->error, regs->rip);
 	domain_lock();
+	if (handler_runs())
+		handler_failed(regs);
 	if (vector < ARRAY_LENGTH(vector_signals) && vector_signals[vector].signal)
 		signal_force(vector_signals[vector].signal, vector_signals[vector].code, regs->rip);
 	else
@@ -110,8 +141,11 @@ static void exception(struct regs *regs)
 /* What the program finds when it goes on after an upcall. */
 static void interrupted_take(struct regs *regs)
 {
-	bool signals = signal_deliverable(self->proc);
+	bool signals;
 
+	if (self->events & EVENT_RECLAIM)
+		handler_reclaim(regs);
+	signals = signal_deliverable(self->proc);
 	if (!signals && !(regs->cause == CAUSE_EVENT && self->proc->restartable_area))
 		return;
 	domain_lock();
@@ -130,7 +164,7 @@ static bool within(const struct regs *regs, const char *from, const char *to)
  * interrupted, and `regs` become its registers. */
 static void finish_return(struct regs *regs)
 {
-	const uint64_t top = LIBRARY_STACK_TOP - sizeof(*regs);
+	const uint64_t top = self->library_top - sizeof(*regs);
 
 	if (within(regs, exos_foreign_field, exos_foreign_field_end)) {
 		regs->rip = self->upcall.foreign_rip - (regs->rip < (uint64_t)exos_foreign_field_answered ? SYSCALL_LENGTH : 0);
@@ -154,8 +188,12 @@ void exos_upcall(struct regs *regs)
 		exception(regs);
 	if (self->lock_depth)
 		return; /* whoever holds the lock takes the events when releasing it */
+	if (handler_runs()) {
+		handler_interrupted();
+		return;
+	}
 	if (self->upcall.pending)
-		events_take();
+		take(from_program(regs) ? regs : NULL);
 	if (self->proc && from_program(regs))
 		interrupted_take(regs);
 }

@@ -8,6 +8,8 @@
 #define EVENT_WAKE (1ul << 16)   /* a wait that this environment is in is over */
 #define EVENT_SIGNAL (1ul << 17) /* its process has a new signal pending */
 
+#define EVENT_RECLAIM (1ul << 18) /* its program is asked for frames: program/handler.h */
+
 /* Takes what is pending: yields if the slice is over; leaves the rest in self->events for the keeper. Not with the domain lock held. */
 void events_take(void);
 /* From entry.S. */

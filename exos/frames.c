@@ -268,6 +268,39 @@ frame_t frame_get(void)
 	return pop(&idle);
 }
 
+frame_t frame_get_named(frame_t f)
+{
+	struct aegis_binding window;
+
+	if (f == NO_FRAME || f >= machine_info->frames || aegis_frame_alloc(&f, 1) != 1)
+		return NO_FRAME;
+	window_entry(&window, f, BIND_READ | BIND_WRITE);
+	if (!bind_shared(&window, 1)) {
+		free_to_kernel(&f, 1);
+		return NO_FRAME;
+	}
+	frame_references[f] = 1;
+	return f;
+}
+
+void frame_break_all(frame_t f)
+{
+	struct aegis_binding window;
+
+	while (aegis_frame_break(&f, 1) == -E_AGAIN)
+		;
+	window_entry(&window, f, BIND_READ | BIND_WRITE);
+	bind_shared(&window, 1);
+}
+
+/* Idle, bare and pair frames have another frame's number there, which is no program's. */
+uint32_t frame_program(frame_t f)
+{
+	uint32_t word = f < machine_info->frames ? frame_references[f] : 0;
+
+	return word & FRAME_PROGRAM ? word & ~FRAME_PROGRAM : 0;
+}
+
 frame_t frame_get_zeroed(void)
 {
 	frame_t f = frame_get();

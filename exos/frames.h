@@ -25,6 +25,14 @@ frame_t frame_get_zeroed(void);
 static inline void frame_ref(frame_t f) { frame_references[f]++; }
 void frame_put(frame_t f); /* drops a reference; the last one frees: no program may have the frame bound any more */
 static inline uint32_t frame_refs(frame_t f) { return frame_references[f]; }
+/* This very frame, if the kernel has it free; else NO_FRAME. */
+frame_t frame_get_named(frame_t f);
+/* A frame in use by the library, with one reference, becomes a program's own (program/memory.c), and back. Whose it is is kept in place of the references. */
+#define FRAME_PROGRAM 0x80000000u
+static inline void frame_give_program(frame_t f, uint32_t pid) { frame_references[f] = FRAME_PROGRAM | pid; }
+static inline void frame_take_program(frame_t f) { frame_references[f] = 1; }
+void frame_break_all(frame_t f); /* it is bound nowhere but in the window afterwards */
+uint32_t frame_program(frame_t f); /* the process, or 0; f may be anything */
 /* Frames to be environment objects; and pairs of a frame and the next, to be page tables (bind.h). Not in the window. */
 frame_t frame_get_bare(void);
 void frame_put_bare(frame_t f);

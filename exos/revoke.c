@@ -1,4 +1,5 @@
-/* Revocation, answered: idle frames go first. They are all that is clean, as what files hold here has no other copy (ramfs).
+/* Revocation, answered: idle frames go first. They are all that is clean, as what files hold here has no other copy (ramfs). Then the programs are asked that
+ * have a handler for it (exos/program.h): what they give goes on at once.
  *
  * Repossession, survived: a frame that is gone is never used again. A process that had it mapped has lost data and is killed; a file that had it gives
  * EIO there. A frame that the library itself stands on (its heap, its page tables) cannot be borne: the next touch ends the domain with a message. What the
@@ -6,19 +7,28 @@
 #include <aegis/x86_64/stubs.h>
 #include <exos/frames.h>
 #include <exos/proc/proc.h>
+#include <exos/program/handler.h>
 #include <exos/revoke.h>
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/vm/vm.h>
 
 static uint64_t losses_read; /* of the vector */
+static uint32_t owed;	     /* frames that were demanded, and were not idle when they were. Domain lock */
 
 static void give_frames(uint32_t count)
 {
 	uint32_t given = frames_give(count);
 
-	if (given < count)
+	owed = count - given;
+	if (owed && !handlers_demand(owed, self->upcall.demands[REVOKE_FRAMES].deadline))
 		log_line("%u frames are demanded back and %u are idle", count, given);
+}
+
+void revoke_returned(void)
+{
+	if (owed)
+		owed -= frames_give(owed);
 }
 
 static void give_slices(uint32_t count)

@@ -4,5 +4,7 @@
 
 /* Gives what is demanded, as far as it can: of frames those that hold nothing, of slices those that a process has beyond its first. */
 void revoke_answer(void);
+/* A program has given frames back: on they go, if they are still owed. */
+void revoke_returned(void);
 /* Reads what was taken by force, and has those who stood on it bear it. */
 void revoke_losses(void);

@@ -8,6 +8,14 @@
 struct proc;
 struct regs;
 
+/* What the program has set by the handlers call, and where its regions lie. */
+struct handlers {
+	uint64_t fault, revoke, slice_end; /* functions of the program's, or 0 */
+	uint64_t stack_top, flags;
+	uint64_t regions, regions_length;  /* a range in which all regions are; length 0: none */
+	uint64_t missed, missed_error;     /* a page of a region that the library itself missed in a system call; 0: none */
+};
+
 struct self_page {
 	struct aegis_upcall upcall; /* the kernel's side of the page */
 	env_id env;
@@ -17,7 +25,10 @@ struct self_page {
 	uint64_t stubs_scratch[8];  /* exos/x86_64/entry.S */
 	uint64_t fault_resume;      /* copy_in/copy_out: where to go on when the program's memory faults; 0 outside of them */
 	uint64_t events;            /* taken from upcall.pending and not acted on yet */
+	uint64_t library_top;       /* where the library's stack begins for who comes from the program; lower while the program runs on the library's
+				     * behalf (program/handler.h) */
 	uint8_t xsave[2816] __attribute__((aligned(64))); /* the program's vector registers while this environment does not run */
+	struct handlers handlers;   /* the program's: program/handler.h */
 };
 _Static_assert(sizeof(struct self_page) <= REPOSSESSED_OFFSET, "behind it in the page the kernel writes the repossession vector");
 

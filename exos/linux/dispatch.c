@@ -1,10 +1,13 @@
 /* From the foreign entry to the handler of a Linux system call, and back by way of pending signals. */
 #include <exos/events.h>
 #include <exos/linux/linux.h>
+#include <exos/program/handler.h>
+#include <exos/program/program.h>
 #include <exos/x86_64/entry.h>
 #include <exos/x86_64/offsets.h>
 
 #define LAST_NUMBER 463
+#define ERRORS 4096 /* results above -ERRORS are errors */
 
 static int64_t (*const calls[LAST_NUMBER + 1])(struct regs *r) = {
 #define X(number, name) [number] = linux_##name,
@@ -22,32 +25,48 @@ _Static_assert(LINUX_FIELD_CALLS == FIELD_CALLS, "entry.S");
 
 static uint64_t reported[LAST_NUMBER / 64 + 1]; /* which missing calls the log has named; domain lock */
 
-static int64_t missing(const struct regs *r)
+static int64_t missing(struct regs *r)
 {
 	uint64_t number = r->rax;
 
 	if (number > LAST_NUMBER)
-		return -ENOSYS;
-	domain_lock();
+		return program_call(r);
 	if (!(reported[number / 64] & 1ul << number % 64)) {
 		reported[number / 64] |= 1ul << number % 64;
 		log_line("%s: Linux system call %lu is not implemented (ENOSYS)", self->proc->name, number);
 	}
-	domain_unlock();
 	return -ENOSYS;
+}
+
+/* A call that has failed, or signals, before the program goes on. */
+static void on_return(struct regs *r)
+{
+	bool call = r->cause == CAUSE_FOREIGN;
+
+	if (call && r->rax == (uint64_t)-EFAULT && handler_missed(r)) {
+		r->rax = r->error; /* its number, as processor_restart_call has it */
+		exos_foreign(r);
+		return;
+	}
+	if (handler_runs()) {
+		if (call && r->rax == (uint64_t)-ERESTART)
+			r->rax = (uint64_t)-EINTR;
+		handler_interrupted();
+		return;
+	}
+	if (self->events & EVENT_RECLAIM)
+		handler_reclaim(r);
+	if (signals_due(&self->proc->signals) || r->rax == (uint64_t)-ERESTART)
+		signals_take(r, call);
 }
 
 void exos_foreign(struct regs *r)
 {
 	uint64_t number = (uint32_t)r->rax;
 
-	if (number > LAST_NUMBER || !calls[number]) {
-		r->rax = (uint64_t)missing(r);
-	} else {
-		domain_lock_outermost();
-		r->rax = (uint64_t)calls[number](r);
-		domain_unlock_outermost();
-	}
-	if (signals_due(&self->proc->signals) || r->rax == (uint64_t)-ERESTART)
-		signals_take(r, r->cause == CAUSE_FOREIGN);
+	domain_lock_outermost();
+	r->rax = (uint64_t)(number <= LAST_NUMBER && calls[number] ? calls[number](r) : missing(r));
+	domain_unlock_outermost();
+	if (signals_due(&self->proc->signals) || r->rax > (uint64_t)-ERRORS)
+		on_return(r);
 }

@@ -99,6 +99,7 @@ int environment_create(struct proc *p)
 	}
 	data = environment_self(p);
 	data->env = p->env;
+	data->library_top = LIBRARY_STACK_TOP;
 	data->proc = p;
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include <exos/heap.h>
 #include <exos/proc/environment.h>
 #include <exos/proc/exec.h>
+#include <exos/program/handler.h>
+#include <exos/program/program.h>
 #include <exos/proc/fork.h>
 #include <exos/proc/table.h>
 #include <exos/proc/x86_64/processor.h>
@@ -88,6 +90,8 @@ static int exec_in_place(struct image *image, struct regs *regs)
 	int error;
 
 	vm_clear(p->vm);
+	program_frames_release(p);
+	handlers_forget();
 	error = exec_load(image, p->vm, p, regs);
 	if (error) {
 		/* There is no program any more that could be told. */

@@ -8,6 +8,8 @@
 #include <exos/proc/fork.h>
 #include <exos/proc/group.h>
 #include <exos/proc/table.h>
+#include <exos/program/program.h>
+#include <exos/program/x86_64/handler.h>
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/tty/tty.h>
@@ -76,6 +78,7 @@ static void become_zombie(struct proc *p, int exit_status)
 	if (p->session == p->pid)
 		tty_hangup_session(p->session);
 	group_leave(p);
+	program_slices_release(p);
 	leave_children(p);
 	if (p->pid == first_process)
 		start_program_ended(exit_status);
@@ -105,11 +108,16 @@ _Noreturn void proc_exit(int exit_status)
 	if (!p->vfork_parent) {
 		vm_clear(vm);
 		vm_destroy(vm);
+		program_frames_release(p);
 	}
 	become_zombie(p, exit_status);
 	proc_account_stop(p);
 	if (p->vfork_parent)
 		go_back_to_lender(p);
+	if (p->serves) { /* perhaps at this moment: whoever it serves is told by the kernel */
+		domain_unlock_all();
+		exos_final_stop();
+	}
 	exos_final_sleep();
 }
 
@@ -126,6 +134,7 @@ void exit_stopped(struct proc *p)
 		environment_destroy(p);
 		if (vm) /* else it was stopped at its own end */
 			vm_destroy(vm);
+		program_frames_release(p);
 	}
 	become_zombie(p, SIGKILL);
 }

@@ -66,6 +66,10 @@ struct proc {
 	uint64_t children_ticks;
 	uint64_t restartable_area;        /* program address (restartable.h), or 0 */
 	uint32_t restartable_signature;
+	uint64_t own_frames;              /* that its program holds itself: program/memory.c */
+	bool reclaims;                    /* its program has a handler for when frames are asked back: so many, by then */
+	bool serves;                      /* it takes transfers: program/serve.c */
+	uint64_t reclaim_frames, reclaim_deadline;
 	uint64_t clear_child_tid;         /* program address, or 0 */
 	uint64_t alarm_at;                /* ITIMER_REAL: ticks, 0 none */
 	uint64_t alarm_interval;          /* ticks */

@@ -35,6 +35,10 @@ static void effect_of_sending(struct proc *p, int number)
 	} else if (number == SIGKILL && p->state == PROC_STOPPED) {
 		go_on(p);
 	}
+	if (number == SIGKILL && p->slices.lent) { /* whoever schedules it need not agree to its end */
+		p->slices.lent = false;
+		cpus_give(p);
+	}
 }
 
 void signal_send(struct proc *p, int number, const struct signal_info *info)

@@ -8,7 +8,7 @@ uint64_t cpus_all(void) { return machine_info->cpus >= CPUS_MOST ? ~0ul : (1ul <
 bool cpus_give(struct proc *p)
 {
 	struct cpu_slices *slices = &p->slices;
-	uint64_t wanted = (slices->mask ? slices->mask : ~0ul) & cpus_all();
+	uint64_t wanted = slices->lent ? 0 : (slices->mask ? slices->mask : ~0ul) & cpus_all();
 
 	for (uint64_t more = wanted & ~slices->held; more; more &= more - 1) {
 		uint32_t cpu = (uint32_t)__builtin_ctzl(more);
@@ -19,7 +19,7 @@ bool cpus_give(struct proc *p)
 		slices->positions[cpu] = (uint32_t)position;
 		slices->held |= 1ul << cpu;
 	}
-	if (!(slices->held & wanted))
+	if (wanted && !(slices->held & wanted))
 		return slices->held != 0;
 	for (uint64_t fewer = slices->held & ~wanted; fewer; fewer &= fewer - 1) {
 		uint32_t cpu = (uint32_t)__builtin_ctzl(fewer);

@@ -10,6 +10,7 @@ struct proc;
 
 struct cpu_slices {
 	uint64_t mask;                 /* where it may run; 0: wherever there is a CPU */
+	bool lent;                     /* it holds none: it runs when somebody yields to it (program/calls.c) */
 	uint64_t held;                 /* where it has a slice */
 	uint32_t positions[CPUS_MOST]; /* of those */
 };

@@ -39,7 +39,7 @@ static inline bool any_woken(const struct waiter *w, size_t n)
 static inline int sleep_disabled(const struct proc *p, const struct waiter *w, size_t n, uint64_t deadline)
 {
 	do { /* who was woken before this has a notification pending, and does not sleep */
-		if (p ? signal_deliverable(p) : self->events != 0)
+		if (p ? signal_deliverable(p) || self->events & EVENT_RECLAIM : self->events != 0)
 			return -EINTR;
 		if (deadline && ticks_now() >= deadline)
 			return -ETIMEDOUT;

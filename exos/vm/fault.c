@@ -158,7 +158,7 @@ int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 		.vm = vm, .area = vm_area_at(vm, address), .va = ROUND_DOWN(address, FRAME_SIZE), .write = write};
 	int error;
 
-	if (!f.area)
+	if (!f.area || f.area->flags & VM_OWN)
 		return -EFAULT;
 	error = check_rights(f.area, write, exec);
 	if (error)

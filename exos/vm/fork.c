@@ -4,9 +4,12 @@
 
 static int copy_areas(struct vm *from, struct vm *to)
 {
-	LIST_FOR_EACH(link, &from->areas)
-		if (!area_append(to, CONTAINER_OF(link, struct vm_area, link)))
+	LIST_FOR_EACH(link, &from->areas) {
+		const struct vm_area *area = CONTAINER_OF(link, struct vm_area, link);
+
+		if (!(area->flags & VM_OWN) && !area_append(to, area))
 			return -ENOMEM;
+	}
 	return 0;
 }
 

@@ -71,10 +71,15 @@ int vm_unmap(struct vm *vm, uint64_t start, uint64_t length)
 	area = area_from(vm, start);
 	if (!area || area->start >= end)
 		return 0;
+	if (!region_may_go(vm, start, end))
+		return -EINVAL;
 	if (area_split(vm, start) || area_split(vm, end)) {
 		area_join(vm, start, end);
 		return -ENOMEM;
 	}
+	for (area = area_from(vm, start); area && area->start < end; area = area_next(vm, area))
+		if (area->flags & VM_OWN)
+			region_go(vm, area, start, end);
 	pages_drop(vm, start, end);
 	for (area = area_from(vm, start); area && area->start < end; area = following) {
 		following = area_next(vm, area);
@@ -158,7 +163,7 @@ int vm_protect(struct vm *vm, uint64_t start, uint64_t length, uint32_t flags)
 	if (!vm_range_mapped(vm, start, length))
 		return -ENOMEM;
 	for (struct vm_area *area = area_from(vm, start); area && area->start < end; area = area_next(vm, area))
-		if (flags & VM_WRITE && area->flags & VM_NEVER_WRITE)
+		if (area->flags & VM_OWN || (flags & VM_WRITE && area->flags & VM_NEVER_WRITE))
 			return -EACCES;
 	if (area_split(vm, start) || area_split(vm, end)) {
 		area_join(vm, start, end);
@@ -220,7 +225,8 @@ int vm_move(struct vm *vm, uint64_t old, uint64_t length, uint64_t to, uint64_t 
 
 	if (!range_is_valid(old, length) || !range_is_valid(to, new_length) || !vm_range_free(vm, to, new_length))
 		return -EINVAL;
-	if (!area_around(vm, old, length))
+	area = area_around(vm, old, length);
+	if (!area || area->flags & VM_OWN)
 		return -EFAULT;
 	/* So that taking the old range away cannot fail when all is done. */
 	if (area_split(vm, old) || area_split(vm, old + length)) {
@@ -254,7 +260,7 @@ int vm_remap(struct vm *vm, uint64_t old, uint64_t old_length, uint64_t new_leng
 	if (!range_is_valid(old, old_length) || !new_length || new_length % FRAME_SIZE)
 		return -EINVAL;
 	area = area_around(vm, old, old_length);
-	if (!area)
+	if (!area || area->flags & VM_OWN)
 		return -EFAULT;
 	*out = old;
 	if (new_length <= old_length)

@@ -6,6 +6,7 @@
  * held. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/heap.h>
+#include <exos/start.h>
 #include <exos/vm/table.h>
 
 #define TABLE_FLAGS (BIND_READ | BIND_WRITE | BIND_EXEC)
@@ -240,6 +241,14 @@ struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b)
 	return leaf;
 }
 
+/* A leaf table that is one no more. In a region (region.c) the program may have had it bound as a page, to look at. */
+static void leaf_table_put(frame_t table)
+{
+	while (frame_table[table].bindings && aegis_frame_break(&table, 1) == -E_AGAIN)
+		;
+	frame_put_pair(table);
+}
+
 void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b)
 {
 	struct vm_region *region = region_at(vm, leaf->va);
@@ -248,7 +257,7 @@ void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b)
 	if (leaf->table) {
 		batch_add(b, leaf->va, BIND_LEVEL(1));
 		batch_flush(b);
-		frame_put_pair(leaf->table);
+		leaf_table_put(leaf->table);
 	}
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
@@ -326,7 +335,7 @@ static void leaf_free(struct vm_leaf *leaf)
 	BIT_FOR_EACH(i, leaf->present)
 		frame_put(entry_frame(leaf->entries[i]));
 	if (leaf->table)
-		frame_put_pair(leaf->table);
+		leaf_table_put(leaf->table);
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
 }

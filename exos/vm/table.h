@@ -117,6 +117,10 @@ static inline void entry_remove(struct vm *vm, struct vm_leaf *leaf, uint32_t i,
 void pages_drop(struct vm *vm, uint64_t start, uint64_t end);
 void tables_release(struct vm *vm, env_id env); /* everything; env 0: without telling the kernel */
 
+/* Regions (region.c): may this range go, and (per area) its leaves, which pages_drop then drops. */
+bool region_may_go(struct vm *vm, uint64_t start, uint64_t end);
+void region_go(struct vm *vm, const struct vm_area *area, uint64_t start, uint64_t end);
+
 /* Areas (area.c). */
 struct vm_area *area_from(struct vm *vm, uint64_t address);  /* the first that ends after the address, or null */
 int area_split(struct vm *vm, uint64_t address);	     /* so that none reaches across it */

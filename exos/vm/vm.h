@@ -18,6 +18,7 @@ enum {
 	VM_EXEC = 4,
 	VM_SHARED = 8,
 	VM_GROWS_DOWN = 16,
+	VM_OWN = 64, /* a region of the program's own (region.c) */
 	VM_NEVER_WRITE = 32, /* a shared file opened for reading only: vm_protect cannot make it writable */
 };
 
@@ -75,6 +76,11 @@ int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pag
 uint64_t vm_set_brk(struct vm *vm, uint64_t brk);		/* returns the break that is now in force */
 struct vm_area *vm_area_at(struct vm *vm, uint64_t address);
 uint64_t vm_mapped(struct vm *vm); /* bytes in areas */
+
+/* A region at *start (0: wherever there is room, told there) that the program manages: multiples of 2 MiB. 0, -EINVAL, -EEXIST, -ENOMEM. */
+int64_t vm_region_make(struct vm *vm, uint64_t *start, uint64_t length);
+/* The frame of the hardware's page table for the 2 MiB around an address in a region, or -EINVAL, -ENOMEM. */
+int64_t vm_region_leaf(struct vm *vm, uint64_t address);
 
 /* A page fault of the current process: 0 when it is mended, else -EFAULT (no area: SEGV_MAPERR), -EACCES
  * (protection: SEGV_ACCERR), -EIO (past the end of the inode: SIGBUS) or -ENOMEM. */

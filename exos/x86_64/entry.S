@@ -1,6 +1,6 @@
 /* Where the kernel enters ExOS in each environment, and how ExOS goes back to what was interrupted.
  *
- * The library's stack nests: an upcall that interrupts the program starts at its top, one that interrupts the library itself goes on below
+ * The library's stack nests: an upcall that interrupts the program starts at its top (self->library_top), one that interrupts the library itself goes on below
  * what it interrupted. Interrupted state is copied to this stack before anything else can happen, and from there iretq resumes it
  * without the kernel (include/aegis/upcall.h: the rule). */
 #include <exos/x86_64/offsets.h>
@@ -53,7 +53,7 @@ exos_foreign_field_answered:
 exos_foreign_field_end:
 1:
 	mov %rsp, SELF_SCRATCH(%rcx)
-	movabs $STACK_TOP, %rsp
+	mov SELF_TOP(%rcx), %rsp
 	push $USER_SS
 	push SELF_SCRATCH(%rcx)
 	push SELF_FOREIGN_RFLAGS(%rcx)
@@ -96,11 +96,11 @@ exos_resume_regs_end:
 	.globl exos_entry_upcall
 exos_entry_upcall:
 	movabs $SELF, %rcx
-	movabs $STACK_TOP, %r11
+	mov SELF_TOP(%rcx), %r11
 	sub %rsp, %r11
 	cmp $STACK_SIZE, %r11
 	jb 1f
-	movabs $STACK_TOP, %rsp
+	mov SELF_TOP(%rcx), %rsp
 1:	push SELF_FRAME_SS(%rcx)
 	push SELF_FRAME_RSP(%rcx)
 	push SELF_FRAME_RFLAGS(%rcx)

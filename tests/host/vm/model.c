@@ -68,6 +68,14 @@ int64_t aegis_frame_alloc(frame_t *list, uint64_t n)
 	return taken ? (int64_t)taken : -E_NOFRAME;
 }
 
+/* Only programs bind what ExOS does not know of, and there are none here. */
+int64_t aegis_frame_break(const frame_t *list, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		REQUIRE(list[i] < MODEL_FRAMES && !frames[list[i]].bindings);
+	return (int64_t)n;
+}
+
 int64_t aegis_frame_free(const frame_t *list, uint64_t n)
 {
 	REQUIRE(n && n <= AEGIS_BATCH_MAX);

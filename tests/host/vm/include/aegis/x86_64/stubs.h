@@ -7,4 +7,5 @@
 
 int64_t aegis_frame_alloc(frame_t *frames, uint64_t n);
 int64_t aegis_frame_free(const frame_t *frames, uint64_t n);
+int64_t aegis_frame_break(const frame_t *frames, uint64_t n);
 int64_t aegis_bind(env_id env, const struct aegis_binding *list, uint64_t n, const struct aegis_cap *cap);

@@ -1,0 +1,96 @@
+/* Handlers of the program: calling them at the right moment, on the right stack. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/events.h>
+#include <exos/lock.h>
+#include <exos/proc/exit.h>
+#include <exos/proc/proc.h>
+#include <exos/program/handler.h>
+#include <exos/program/x86_64/handler.h>
+#include <exos/x86_64/entry.h>
+
+#define RED_ZONE 128 /* what a function may keep below its stack pointer */
+#define STACK_ALIGN 64
+
+/* On the handlers' stack, or below what is interrupted there. */
+static uint64_t stack_below(const struct regs *regs)
+{
+	return handler_runs() ? ROUND_DOWN(regs->rsp - RED_ZONE, STACK_ALIGN) : self->handlers.stack_top;
+}
+
+bool handler_fault(const struct regs *regs)
+{
+	uint64_t handler = self->handlers.fault;
+
+	return handler && exos_handler_call(handler, regs->address, regs->error, stack_below(regs)) & 0xff;
+}
+
+bool handler_missed(const struct regs *regs)
+{
+	uint64_t address = self->handlers.missed;
+
+	self->handlers.missed = 0;
+	return address && self->handlers.fault &&
+	       exos_handler_call(self->handlers.fault, address, self->handlers.missed_error, stack_below(regs)) & 0xff;
+}
+
+void handler_slice_end(const struct regs *regs)
+{
+	exos_handler_call(self->handlers.slice_end, 0, 0, stack_below(regs));
+}
+
+void handler_reclaim(const struct regs *regs)
+{
+	struct proc *p = self->proc;
+	uint64_t frames, deadline;
+
+	domain_lock();
+	self->events &= ~EVENT_RECLAIM;
+	frames = p->reclaim_frames;
+	deadline = p->reclaim_deadline;
+	p->reclaim_frames = 0;
+	domain_unlock();
+	if (frames && self->handlers.revoke)
+		exos_handler_call(self->handlers.revoke, frames, deadline, stack_below(regs));
+}
+
+void handler_interrupted(void)
+{
+	if (self->upcall.pending & EVENT_SLICE_END) {
+		__atomic_fetch_and(&self->upcall.pending, ~(uint64_t)EVENT_SLICE_END, __ATOMIC_ACQUIRE);
+		exos_yield(0);
+	}
+	if (self->proc && self->proc->signals.pending & signal_bit(SIGKILL)) {
+		domain_lock();
+		proc_exit(SIGKILL);
+	}
+}
+
+void handler_failed(const struct regs *regs)
+{
+	log_line("%s: a handler's own access to %lx failed: process %d is killed", self->proc->name, regs->address, self->proc->pid);
+	proc_exit(SIGSEGV);
+}
+
+void handlers_forget(void)
+{
+	self->handlers = (struct handlers){0};
+	self->library_top = LIBRARY_STACK_TOP;
+	self->proc->reclaims = false;
+}
+
+uint32_t handlers_demand(uint64_t frames, uint64_t deadline)
+{
+	uint32_t asked = 0;
+
+	LIST_FOR_EACH(l, &proc_list) {
+		struct proc *p = CONTAINER_OF(l, struct proc, link);
+
+		if (!p->reclaims || p->state == PROC_ZOMBIE)
+			continue;
+		p->reclaim_frames = frames;
+		p->reclaim_deadline = deadline;
+		aegis_notify(p->env, EVENT_RECLAIM);
+		asked++;
+	}
+	return asked;
+}

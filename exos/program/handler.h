@@ -1,0 +1,30 @@
+/* Handlers of the program (exos/program.h), as the rest of ExOS calls them.
+ *
+ * The program then runs on the library's behalf: it has a stack of its own, upcalls and system calls in it use what is left of the library's stack, no signal is delivered,
+ * and all events but the end of a slice stay pending. The same goes for a process that serves a transfer while it sleeps in the serve call. */
+#pragma once
+
+#include <exos/regs.h>
+#include <exos/self.h>
+
+/* Does the program run on the library's behalf, or the library on that program's? */
+static inline bool handler_runs(void) { return self->library_top != LIBRARY_STACK_TOP; }
+/* Is this address in a hull of the program's regions? */
+static inline bool handler_region(uint64_t address) { return address - self->handlers.regions < self->handlers.regions_length; }
+
+/* A page fault of the program's in a region. False: no handler mends it. No lock held. */
+bool handler_fault(const struct regs *regs);
+/* A system call has failed with EFAULT: was it for a page of a region, and is that mended now? Then the call is to be made again. No lock held. */
+bool handler_missed(const struct regs *regs);
+/* The slice is over, or frames are wanted back, while the program at regs ran. No lock held. */
+void handler_slice_end(const struct regs *regs);
+void handler_reclaim(const struct regs *regs);
+/* What is not to wait while a handler runs: the end of the slice, and of the process. */
+void handler_interrupted(void);
+/* A handler's own fault, which nothing mends. Lock held. */
+void handler_failed(const struct regs *regs);
+/* Forgotten: the process is another program from now on. */
+void handlers_forget(void);
+
+/* Asks the programs that can answer for frames; the lock is held. Called by the keeper for a demand that idle frames do not meet. Returns how many were asked. */
+uint32_t handlers_demand(uint64_t frames, uint64_t deadline);

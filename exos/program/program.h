@@ -1,0 +1,14 @@
+/* The calls of exos/program.h. */
+#pragma once
+
+#include <exos/program.h>
+#include <exos/regs.h>
+
+struct proc;
+
+/* From linux/dispatch.c: a call with one of ExOS's own numbers. Domain lock held. The result, or -ENOSYS. */
+int64_t program_call(struct regs *r);
+/* Frames that became a program's own come back: at its end, and at its exec. Nothing of the program's has them bound any more. */
+void program_frames_release(struct proc *p);
+/* Its children that hold no slices hold some again: who scheduled them is gone. */
+void program_slices_release(struct proc *p);

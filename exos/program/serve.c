@@ -1,0 +1,59 @@
+/* Taking protected control transfers (paper 5.5): a process that sleeps and can be called. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/events.h>
+#include <exos/linux/linux.h>
+#include <exos/program/calls.h>
+#include <exos/program/handler.h>
+#include <exos/program/x86_64/handler.h>
+#include <exos/x86_64/entry.h>
+
+static void set_entries(const struct exos_service *service)
+{
+	struct aegis_entries entries = {
+		.exception = (uintptr_t)exos_entry_upcall,
+		.event = (uintptr_t)exos_entry_upcall,
+		.foreign = (uintptr_t)exos_entry_foreign,
+		.transfer = (uintptr_t)service->transfer,
+		.async = (uintptr_t)service->async,
+	};
+
+	aegis_env_entries(&entries);
+}
+
+/* As wait.c's sleep: from before the look at the signals until the kernel's sleep no event is lost, because upcalls are disabled, and then because, with the
+ * library's stack lowered, none takes events away (events.c). */
+static void sleep_serving(const struct proc *p)
+{
+	for (;;) {
+		self->upcall.disabled = 1;
+		if (signal_deliverable(p) || self->events & EVENT_RECLAIM)
+			break;
+		exos_sleep_serving(~0ul);
+		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) & EVENT_RECLAIM;
+	}
+	self->upcall.disabled = 0;
+}
+
+int64_t program_serve(struct regs *r)
+{
+	static const struct exos_service none;
+	struct exos_service service;
+	struct proc *p = self->proc;
+	uint32_t depth;
+
+	if (copy_in(&service, ADDRESS(const void, A0(r)), sizeof(service)))
+		return -EFAULT;
+	if (handler_runs() || p->vfork_parent || !service.transfer || !service.async || (uint64_t)service.transfer >= PROGRAM_TOP ||
+		(uint64_t)service.async >= PROGRAM_TOP)
+		return -EINVAL;
+	set_entries(&service);
+	p->serves = p->sleeping = true;
+	proc_account_stop(p);
+	depth = domain_unlock_all();
+	sleep_serving(p);
+	domain_relock(depth);
+	proc_account_start(p);
+	p->serves = p->sleeping = false;
+	set_entries(&none);
+	return -EINTR;
+}

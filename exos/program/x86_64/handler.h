@@ -1,0 +1,12 @@
+/* Calls from the library into the program, and its sleep between transfers (handler.S). */
+#pragma once
+
+#include <exos/base.h>
+
+/* Calls function(a, b) of the program's on `stack` (its end, 64-aligned), the library's stack being what lies below the caller's from now until it returns. Vector
+ * registers are kept there too unless the handlers' flags say that they need not be. Returns what it returns. */
+uint64_t exos_handler_call(uint64_t function, uint64_t a, uint64_t b, uint64_t stack);
+/* exos_sleep for any event, with the library's stack being what lies below, and upcalls enabled. Called with them disabled; returns with them enabled. */
+int64_t exos_sleep_serving(uint64_t events);
+/* The end of an environment that may owe somebody a transfer back: the kernel stops it, and tells him. No lock held. */
+_Noreturn void exos_final_stop(void);
