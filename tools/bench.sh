@@ -1,75 +1,79 @@
-# ./exo bench: runs the measuring programs on ExOS and on Linux, both counting guest instructions, and puts the figures side by side. Sourced.
+# ./exo bench: runs the measuring programs that the wanted rows of bench/rows need, on ExOS and on Linux, both counting guest instructions, and puts the
+# figures side by side. Sourced.
 #
 # Counted figures never vary, so Linux's are kept in build/ under the kernel's name and the program's digest; --fresh measures them anew.
 # shellcheck shell=bash disable=SC2154
 
-# row | unit | the paper's figure (Aegis/ExOS on a DECstation 5000/125, beside Ultrix) | what it is
-BENCH_ROWS='call.aegis.null|instructions||null kernel call
-syscall.null|instructions|2.3 us (Ultrix 21.3)|getppid by the syscall instruction, from an unmodified program
-exc.dispatch|instructions|18 instructions|from an invalid opcode to the first instruction of the handler, in the kernel
-exc.ill.roundtrip|instructions|1.5 us one way|invalid opcode to a handler that skips it, and back; Linux: SIGILL handler
-signal.ill|instructions||the same by a SIGILL handler of an unmodified program
-ipc.pipe|instructions|14.2 us (Ultrix 199)|byte through pipes, ping-pong, one way
-pipe.roundtrip|instructions||the same, there and back
-pipe.self|instructions||write and read of one byte, one process
-fork.exit.wait|instructions||
-fork.exec.wait|instructions||BusyBox true
-vfork.exec.wait|instructions||BusyBox true
-mem.touch|instructions||first touch of an anonymous page
-mem.protect1|instructions|16.9 us (Ultrix 32.0)|mprotect of one page; the row vm.prot1 will be the library call
-bind.one|instructions||bind call for one page of one'"'"'s own
-bind.hundred|instructions||the same, 100 in one call, each
-bind.protect.hundred|instructions||other rights for 100 pages in one call, each
-bind.protect.one|instructions||the same of one page a call
-bind.same.hundred|instructions||a run of 100 pages made writable in one entry, all
-bind.unbind.hundred|instructions||100 bindings broken in one call, each
-bind.break|instructions||the binding of a frame in another environment'"'"'s address space broken by its owner
-bind.sealed|instructions||a page of another account'"'"'s, by its sealed capability
-yield.directed|instructions||directed yield, one way
-pct.roundtrip|instructions||protected control transfer, there and back
-pct|instructions|1.4 us, 30 instructions|protected control transfer, one way
-call.aegis.null.crowd|instructions||these again with 1,000 environments alive
-exc.ill.roundtrip.crowd|instructions||
-bind.one.crowd|instructions||
-bind.hundred.crowd|instructions||
-bind.break.crowd|instructions||
-bind.sealed.crowd|instructions||
-yield.directed.crowd|instructions||
-pct.crowd|instructions||
-smp.share|percent||two computing processes on two CPUs: the slower, against the slower of two machines of one CPU at the same time; median of 5
-boot.aegis|instructions||kernel'"'"'s first instruction to the first environment'"'"'s
-boot.first|instructions||reset to the first instruction of PROGRAM
-boot.shell|ms||wall time: a shell starts, reads exit, machine off; build checks included'
+groups=() # the process groups that were started, and the folder of their results: both go when the command ends
+results=
 
-bench_usage() {
-	cat <<-'END'
-	usage: ./exo bench [NAME...] [--json FILE] [--fresh] [--list]
-
-	Measures and prints a table: row, ExOS, Linux, ratio, the paper's figure. NAME: only rows that begin so (exc, pipe, boot ...).
-	  --json FILE   the table as JSON as well
-	  --fresh       measure Linux anew (its figures, which never change, are kept in build/)
-	  --list        the rows
-	END
+# bench_rows_read FILE: the table. Leaves the rows' names in `rows`, in order, and what each line says in the tables unit, printers, paper, note, group.
+bench_rows_read() {
+	local name of by figure text in_group='' line=0
+	while IFS='|' read -r name of by figure text; do
+		line=$((line + 1))
+		case $name in
+		'' | '#'*) ;;
+		'['*']')
+			in_group=${name#[}
+			in_group=${in_group%]}
+			;;
+		*)
+			[[ -n $of && -n $by ]] || die "$1:$line: row|unit|program|paper|note is expected, not: $name"
+			[ -z "${unit[$name]-}" ] || die "$1:$line: there are two rows $name"
+			rows+=("$name")
+			unit[$name]=$of printers[$name]=$by paper[$name]=$figure note[$name]=$text group[$name]=$in_group
+			;;
+		esac
+	done <"$1"
 }
 
-# bench_program SYSTEM: the rows of bench/system.c on run or linux.
-bench_program() { "$root/exo" "$1" --icount --timeout 600 --file "$build/bench/system:/bench" -- /bench </dev/null; }
+# bench_choose NAME...: leaves the rows that are wanted in `chosen`, in the table's order.
+bench_choose() {
+	local row name found
+	for name in "$@"; do
+		found=''
+		for row in "${rows[@]}"; do
+			[[ $row != "$name"* && ${group[$row]} != "$name" ]] || found=1
+		done
+		[ -n "$found" ] || die "$name: no row begins so, and no group is called so; ./exo bench --list has the rows"
+	done
+	for row in "${rows[@]}"; do
+		for name in "${@:-}"; do
+			[[ $row == "$name"* || ${group[$row]} == "$name" ]] || continue
+			chosen+=("$row")
+			break
+		done
+	done
+}
 
-bench_linux() {
-	local kernel cache
-	# shellcheck disable=SC2012 # names without surprises, and -v sorts versions
-	kernel=$(ls -v /boot/vmlinuz-*-amd64 | tail -n 1)
-	cache=$build/bench/linux.$(basename "$kernel").$(sha256sum <"$build/bench/system" | cut -c1-16)
-	if [ -n "$fresh" ] || [ ! -s "$cache" ]; then
-		say "measuring Linux ($(basename "$kernel")); this takes a minute, once"
-		bench_program linux >"$cache.new" || die "the measuring program failed on Linux"
-		mv "$cache.new" "$cache"
-	fi
-	cat "$cache"
+# bench_target PROGRAM: what has to be built to run it.
+bench_target() {
+	case $1 in
+	wall) ;;
+	native) echo bench/kernel/native ;;
+	*)
+		[ -f "$root/bench/$1.c" ] || die "bench/rows names the program $1, but there is no bench/$1.c"
+		echo "bench/$1"
+		;;
+	esac
+}
+
+# bench_program SYSTEM PROGRAM [ARGS...]: runs a measuring program on run or linux. Its path in the machine is the same whatever it is called, as the
+# length of that moves the stack and so the figures.
+bench_program() {
+	local file
+	file=$build/$(bench_target "$2") || exit
+	"$root/exo" "$1" --icount --timeout 600 --file "$file:/bench" -- /bench "${@:3}" </dev/null
+}
+
+bench_native() {
+	set -o pipefail
+	"$root/exo" run --icount --timeout 120 --module "$build/bench/kernel/native" | tr -d '\r'
 }
 
 # Milliseconds of wall time, the least of five: a shell that reads `exit`.
-bench_wall() {
+bench_wall() { # SYSTEM
 	local start took least=''
 	for _ in 1 2 3 4 5; do
 		start=$(date +%s%N)
@@ -105,20 +109,175 @@ bench_smp() { # SYSTEM
 		shares+=("$((two * 100 / both))")
 	done
 	echo "smp.share $(printf '%s\n' "${shares[@]}" | sort -n | sed -n 3p)"
-	echo "# smp.share on $1: ${shares[*]}" >&2
+	echo "# smp.share on $1: ${shares[*]}"
 }
 
-bench_wanted() { # ROW
-	local name
-	[ ${#names[@]} -gt 0 ] || return 0
-	for name in "${names[@]}"; do
-		[[ $1 != "$name"* ]] || return 0
+# A job is a program on a system, PROGRAM.run or PROGRAM.linux: what it prints goes to $results/JOB.
+bench_job() {
+	case $1 in
+	native.*) bench_native ;;
+	wall.* | smp.*) "bench_${1%.*}" "${1##*.}" ;;
+	*) bench_program "${1##*.}" "${1%.*}" ;;
+	esac
+}
+
+# bench_cache PROGRAM: where Linux's counted figures are kept.
+bench_cache() { echo "$build/bench/linux.$kernel.$1.$(sha256sum <"$build/$(bench_target "$1")" | cut -c1-16)"; }
+
+bench_said() { # JOB: what it is, in words
+	case $1 in
+	*.run) echo "${1%.*} on ExOS" ;;
+	*) echo "${1%.*} on Linux" ;;
+	esac
+}
+
+# The line that says what is going on, at a terminal: replaced as things move on, and wiped at the end.
+bench_progress() { # [TEXT]
+	[ -t 2 ] || return 0
+	printf '\r\033[K%s' "${1:+exo: $1}" >&2
+}
+
+# bench_jobs N JOB...: at most N side by side, each in a process group of its own, by which it can be ended with all that it started. Names of those that
+# fail are left in `failed`.
+bench_jobs() {
+	local most=$1 waiting=("${@:2}") running=() still job begun=$SECONDS all=$(($# - 1)) text
+	while [ ${#waiting[@]} -gt 0 ] || [ ${#running[@]} -gt 0 ]; do
+		while [ ${#waiting[@]} -gt 0 ] && [ ${#running[@]} -lt "$most" ]; do
+			job=${waiting[0]}
+			[ -t 2 ] || say "measuring $(bench_said "$job")"
+			set -m
+			(
+				(bench_job "$job") >"$results/$job" 2>"$results/$job.errors"
+				echo $? >"$results/$job.status"
+			) </dev/null &
+			set +m
+			groups+=($!)
+			running+=("$job")
+			waiting=("${waiting[@]:1}")
+		done
+		text=''
+		for job in "${running[@]}"; do
+			text+="${text:+, }$(bench_said "$job")"
+		done
+		bench_progress "measuring $text; $((all - ${#waiting[@]} - ${#running[@]})) of $all done, $((SECONDS - begun)) s"
+		if [ -t 2 ]; then # to tell the time
+			sleep 1 >/dev/null &
+		fi
+		wait -n
+		[ $? -ne 127 ] || die "lost sight of ${running[*]}"
+		still=()
+		for job in "${running[@]}"; do
+			if [ ! -s "$results/$job.status" ]; then
+				still+=("$job")
+			elif [ "$(<"$results/$job.status")" != 0 ]; then
+				failed+=("$job")
+			fi
+		done
+		running=("${still[@]}")
 	done
-	return 1
+	bench_progress
+}
+
+bench_end() {
+	local leader
+	for leader in "${groups[@]}"; do
+		kill -- "-$leader" 2>/dev/null
+	done
+	[ -z "$results" ] || rm -rf "$results"
+}
+
+# bench_measure PROGRAM...: runs them on both systems, but for what Linux has not or is known already. Those that go by the wall clock run alone.
+bench_measure() {
+	local program counted=() timed=() job cache
+	for program in "$@"; do
+		case $program in
+		native) counted+=(native.run) ;;
+		wall | smp) timed+=("$program.run" "$program.linux") ;;
+		*)
+			counted+=("$program.run")
+			cache=$(bench_cache "$program") || exit
+			if [ -z "$fresh" ] && [ -s "$cache" ]; then
+				cp "$cache" "$results/$program.linux"
+			else
+				counted+=("$program.linux")
+			fi
+			;;
+		esac
+	done
+	bench_jobs "$(nproc)" "${counted[@]}"
+	bench_jobs 1 "${timed[@]}"
+	for job in "${counted[@]}"; do
+		[[ $job == *.linux && $(<"$results/$job.status") == 0 ]] || continue
+		cache=$(bench_cache "${job%.*}")
+		rm -f "$build/bench/linux.$kernel.${job%.*}".* # those of older programs
+		cp "$results/$job" "$cache.new" && mv "$cache.new" "$cache"
+	done
+}
+
+# bench_values PROGRAM...: what they printed, into `value` by program, system and row. Comments of theirs are passed on.
+bench_values() {
+	local program system name number
+	for program in "$@"; do
+		for system in run linux; do
+			[ -f "$results/$program.$system" ] || continue
+			while read -r name number _; do
+				case $name in
+				'') ;;
+				'#'*) echo "$name $number $_" >&2 ;;
+				*) value[$program.$system.$name]=$number ;;
+				esac
+			done <"$results/$program.$system"
+		done
+	done
+}
+
+# bench_value ROW SYSTEM: of the programs that the row names, the first that printed it there.
+bench_value() {
+	local program
+	for program in ${printers[$1]}; do
+		[ -z "${value[$program.$2.$1]-}" ] || { echo "${value[$program.$2.$1]}"; return; }
+	done
+}
+
+bench_json_text() {
+	local text=${1//\\/\\\\}
+	echo "\"${text//\"/\\\"}\""
+}
+
+# The table, and as JSON into a file. A row that no program printed is a mistake, unless its program failed or there is none yet.
+bench_print() {
+	local row exos linux ratio separator=''
+	printf '%-24s %12s %12s %8s  %-34s %s\n' row ExOS Linux ratio paper note
+	[ -z "$json" ] || printf '[' >"$json"
+	for row in "${chosen[@]}"; do
+		exos=$(bench_value "$row" run)
+		linux=$(bench_value "$row" linux)
+		ratio=-
+		[ -z "$exos" ] || [ -z "$linux" ] || ratio=$(awk -v a="$linux" -v b="$exos" 'BEGIN { if (b) printf "%.1f", a / b; else print "-" }')
+		printf '%-24s %12s %12s %8s  %-34s %s\n' "$row" "${exos:--}" "${linux:--}" "$ratio" "${paper[$row]:--}" "${note[$row]}"
+		[ -n "$exos$linux" ] || [ "${printers[$row]}" = - ] || absent+=("$row")
+		[ -n "$json" ] || continue
+		printf '%s\n{"row": %s, "unit": %s, "exos": %s, "linux": %s, "paper": %s, "note": %s}' "$separator" "$(bench_json_text "$row")" \
+			"$(bench_json_text "${unit[$row]}")" "${exos:-null}" "${linux:-null}" "$(bench_json_text "${paper[$row]}")" "$(bench_json_text "${note[$row]}")" >>"$json"
+		separator=,
+	done
+	[ -z "$json" ] || printf '\n]\n' >>"$json"
+}
+
+# What went wrong is said after the table, where it is seen.
+bench_verdict() {
+	local job
+	for job in "${failed[@]}"; do
+		tail -n 5 "$results/$job.errors" | sed 's/^/    | /' >&2
+		say "$(bench_said "$job") failed with status $(<"$results/$job.status")"
+	done
+	[ ${#failed[@]} -eq 0 ] || exit 125
+	[ ${#absent[@]} -eq 0 ] || die "no program printed ${absent[*]}"
 }
 
 bench_main() {
-	local names=() json='' fresh='' row unit paper note exos linux ratio first=1 program='' native='' wall='' smp=''
+	local names=() json='' fresh='' list='' rows=() chosen=() programs=() failed=() absent=() row kernel
+	local -A unit=() printers=() paper=() note=() group=() value=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--json)
@@ -127,66 +286,42 @@ bench_main() {
 			shift
 			;;
 		--fresh) fresh=1 ;;
-		--list)
-			cut -d'|' -f1 <<<"$BENCH_ROWS"
-			return
-			;;
-		-h | --help)
-			bench_usage
-			return
-			;;
-		-*) die "$1: no such option; ./exo bench --help lists them" ;;
+		--list) list=1 ;;
+		-h | --help) exec "$root/exo" help bench ;;
+		-*) die "$1: no such option; ./exo help bench lists them" ;;
 		*) names+=("$1") ;;
 		esac
 		shift
 	done
-	while IFS='|' read -r row _; do
-		bench_wanted "$row" || continue
-		case $row in
-		call.aegis.null | exc.* | bind.* | yield.* | pct* | boot.aegis) native=1 ;;
-		boot.shell) wall=1 ;;
-		smp.*) smp=1 ;;
-		*) program=1 ;;
-		esac
-	done <<<"$BENCH_ROWS"
-	depend machine linux bench
-	build_targets aegis exos.module pack link linux-init bench/system bench/smp bench/kernel/native
-	local results_exos='' results_linux=''
-	[ -z "$native" ] || results_exos+=$("$root/exo" run --icount --timeout 120 --module "$build/bench/kernel/native" | tr -d '\r')$'\n'
-	[ -z "$program" ] || results_exos+=$(bench_program run)$'\n' || die "the measuring program failed on ExOS"
-	[ -z "$program$native" ] || results_linux+=$(bench_linux)$'\n'
-	[ -z "$smp" ] || results_exos+=$(bench_smp run)$'\n' results_linux+=$(bench_smp linux)$'\n'
-	[ -z "$wall" ] || results_exos+=$(bench_wall run)$'\n' results_linux+=$(bench_wall linux)$'\n'
-
-	printf '%-24s %12s %12s %8s  %-26s %s\n' row ExOS Linux ratio paper note
-	[ -z "$json" ] || printf '[' >"$json"
-	while IFS='|' read -r row unit paper note; do
-		bench_wanted "$row" || continue
-		exos=$(bench_value "$row" "$results_exos")
-		linux=$(bench_value "$row" "$results_linux")
-		[ -n "$exos$linux" ] || continue
-		ratio=-
-		[ -z "$exos" ] || [ -z "$linux" ] || ratio=$(awk -v a="$linux" -v b="$exos" 'BEGIN { printf "%.1f", a / b }')
-		printf '%-24s %12s %12s %8s  %-26s %s\n' "$row" "${exos:--}" "${linux:--}" "$ratio" "${paper:--}" "$note"
-		if [ -n "$json" ]; then
-			[ -n "$first" ] || printf ',' >>"$json"
-			first=''
-			printf '\n{"row": "%s", "unit": "%s", "exos": %s, "linux": %s, "paper": "%s", "note": "%s"}' \
-				"$row" "$unit" "${exos:-null}" "${linux:-null}" "$paper" "$note" >>"$json"
-		fi
-	done <<<"$BENCH_ROWS"
-	[ -z "$json" ] || printf '\n]\n' >>"$json"
+	bench_rows_read "$root/bench/rows"
+	bench_choose "${names[@]}"
+	if [ -n "$list" ]; then
+		printf '%s\n' "${chosen[@]}"
+		return
+	fi
+	[ -z "$json" ] || : >"$json" || die "--json $json: cannot write"
+	mapfile -t programs < <(for row in "${chosen[@]}"; do echo "${printers[$row]}"; done | tr ' ' '\n' | grep -vx -e - | awk '!seen[$0]++')
+	bench_prepare "${programs[@]}"
+	bench_measure "${programs[@]}"
+	bench_values "${programs[@]}"
+	bench_print
+	bench_verdict
 }
 
-# bench_value ROW RESULTS: a row's value; one way is half of there and back, and Linux's way to a handler is a signal.
-bench_value() {
-	local value
-	value=$(awk -v row="$1" '$1 == row { v = $2 } END { print v }' <<<"$2")
-	if [ -z "$value" ]; then
-		case $1 in
-		ipc.pipe) value=$(awk '$1 == "pipe.roundtrip" { printf "%d", $2 / 2 }' <<<"$2") ;;
-		exc.ill.roundtrip) value=$(awk '$1 == "signal.ill" { v = $2 } END { print v }' <<<"$2") ;;
-		esac
-	fi
-	echo "$value"
+# bench_prepare PROGRAM...: packages, builds, a place for results.
+bench_prepare() {
+	local program target targets=(aegis exos.module pack link linux-init)
+	for program in "$@"; do
+		target=$(bench_target "$program") || exit
+		[ -z "$target" ] || targets+=("$target")
+	done
+	depend machine linux bench
+	build_targets "${targets[@]}"
+	export EXO_BUILT=1
+	kernel=$(linux_kernel) || exit
+	kernel=${kernel##*/}
+	mkdir -p "$build/bench"
+	results=$(mktemp -d "$build/bench/results.XXXXXX") || die "cannot make a folder for the results"
+	trap bench_end EXIT
+	trap 'exit 130' INT TERM
 }

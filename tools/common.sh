@@ -87,3 +87,13 @@ build_targets() {
 	[ -z "${EXO_BUILT-}" ] || return 0
 	flock "$build/lock" make --no-print-directory -s -C "$root" "${@/#/build/}" </dev/null >&2 || die "the build failed"
 }
+
+# The kernel that is the baseline: the newest that is installed.
+linux_kernel() {
+	local kernel newest=
+	for kernel in /boot/vmlinuz-*-amd64; do
+		[[ ! $kernel -nt $newest && -n $newest ]] || newest=$kernel
+	done
+	[ -r "$newest" ] || die "no readable Linux kernel in /boot"
+	echo "$newest"
+}

@@ -90,11 +90,15 @@ help_bench() {
 	cat <<'END'
 usage: ./exo bench [--fresh] [--list] [NAME...] [--json FILE]
 
-Measures all rows, or those whose name begins with NAME, on ExOS and on Linux in the same emulator, where the time-stamp counter
-counts guest instructions. Prints operation, unit, ExOS, Linux, ratio and the paper's figure; bench/README.md says what each row is.
+Measures rows on ExOS and on Linux in the same emulator, where the time-stamp counter counts guest instructions, and prints them side by
+side: row, ExOS, Linux, ratio, the paper's figure, a note. NAME: the rows whose name begins so (exc, pipe, boot ...), or those of a group:
+paper (all that the paper's tables have, in its order), kernel, system, wall. Without NAME: all of them. bench/rows is the table.
 
-  --json FILE   write them as a list of {"row", "unit", "exos", "linux", "paper", "note"}
+  --json FILE   write them as a list of {"row", "unit", "exos", "linux", "paper", "note"} as well
   --fresh       measure Linux again, too (its figures never change, so they are kept in build/)
+  --list        name the rows, and measure nothing
+
+Exit status: 125 if a program failed, or printed no value for a row that is its own; the table then has what the others measured.
 END
 }
 

@@ -268,15 +268,6 @@ machine_run() {
 	machine_go
 }
 
-linux_kernel() {
-	local kernel newest=
-	for kernel in /boot/vmlinuz-*-amd64; do
-		[[ ! $kernel -nt $newest && -n $newest ]] || newest=$kernel
-	done
-	[ -r "$newest" ] || die "no readable Linux kernel in /boot"
-	echo "$newest"
-}
-
 machine_linux() {
 	local kernel
 	machine_prepare "linux-init pack link" "machine linux" "$@"

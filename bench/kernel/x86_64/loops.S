@@ -42,13 +42,33 @@ exception_loop:
 	end
 	ret
 
-/* uint64_t exception_way(void): ticks from before a ud2 to its handler's first instruction. */
-	.globl exception_way, way_entry
-exception_way:
+/* uint64_t NAME_way(void *at): ticks from before the instruction that raises an exception to its handler's first. In them are the rdtsc, the mov (WAY_OWN of
+ * native.c) and as many more as said here. rdi: an address for the instruction; esi: the start, which the handler finds as it was. rax, rcx and rdx are
+ * lost; rbx is saved on the stack, whose pointer the handler takes from the upcall page. */
+	.macro way_begin name
+	.globl \name\()_way
+\name\()_way:
 	push %rbx
 	rdtsc
 	mov %eax, %esi
-	ud2
+	.endm
+
+	way_begin exception
+	ud2 /* 1 more */
+	way_begin unalign /* vector instructions are the ones that insist: #GP */
+	movaps (%rdi), %xmm0
+	way_begin overflow /* 3 more; the least number by -1, #DE: x86-64 traps no other overflow */
+	mov $0x80000000, %eax
+	cltd
+	mov $-1, %ecx
+	idiv %ecx
+	way_begin coproc /* 1 more; the performance counters, not enabled for user code: #GP */
+	xor %ecx, %ecx
+	rdpmc
+	way_begin prot /* #PF */
+	movb $1, (%rdi)
+
+	.globl way_entry
 way_entry: /* upcalls disabled; esi as before */
 	rdtsc
 	sub %esi, %eax
