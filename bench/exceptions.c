@@ -1,6 +1,6 @@
-/* What it costs to hear of an exception, one way: from before the instruction that raises it to the first of the handler (the paper's dispatch, 5.3). Here the
- * handler is an unmodified program's for a signal, the only one that Linux has; bench/kernel/native.c has the same four for an environment of its own. Prints `row value`
- * lines in ticks of the time-stamp counter, with the three or four instructions that take the time. */
+/* What it costs to hear of an exception, one way: from before the instruction that raises it to the first of the handler (the paper's dispatch, 5.3).
+ * Here the handler is an unmodified program's for a signal, the only one that Linux has; bench/kernel/native.c has the same four for an environment of
+ * its own. Prints `row value` lines in ticks of the time-stamp counter, with the three or four instructions that take the time. */
 #include <limits.h>
 #include <setjmp.h>
 #include <signal.h>

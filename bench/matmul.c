@@ -1,5 +1,5 @@
-/* What a program pays that only computes: the paper's 150x150 integer matrix multiply, which shows that an exokernel takes nothing from those who ask it for nothing
- * (its table of VM experiments, 6.2). Prints `matmul value`, ticks of the time-stamp counter. */
+/* What a program pays that only computes: the paper's 150x150 integer matrix multiply, which shows that an exokernel takes nothing from those who ask
+ * it for nothing (6.2). Prints `matmul value`, ticks of the time-stamp counter. */
 #include <stdint.h>
 #include <stdio.h>
 #include <x86intrin.h>

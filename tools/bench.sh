@@ -47,14 +47,15 @@ bench_choose() {
 	done
 }
 
-# bench_target PROGRAM: what has to be built to run it.
+# bench_target COMMAND: what has to be built to run it: its first word is the program.
 bench_target() {
-	case $1 in
+	local program=${1%% *}
+	case $program in
 	wall) ;;
 	native) echo bench/kernel/native ;;
 	*)
-		[ -f "$root/bench/$1.c" ] || die "bench/rows names the program $1, but there is no bench/$1.c"
-		echo "bench/$1"
+		[ -f "$root/bench/$program.c" ] || die "bench/rows names the program $program, but there is no bench/$program.c"
+		echo "bench/$program"
 		;;
 	esac
 }
@@ -112,17 +113,19 @@ bench_smp() { # SYSTEM
 	echo "# smp.share on $1: ${shares[*]}"
 }
 
-# A job is a program on a system, PROGRAM.run or PROGRAM.linux: what it prints goes to $results/JOB.
+# A job is a command, a program with its arguments, on a system: COMMAND.run or COMMAND.linux. What it prints goes to $results/JOB.
 bench_job() {
+	# shellcheck disable=SC2086 # a command's words
 	case $1 in
 	native.*) bench_native ;;
 	wall.* | smp.*) "bench_${1%.*}" "${1##*.}" ;;
-	*) bench_program "${1##*.}" "${1%.*}" ;;
+	*) bench_program "${1##*.}" ${1%.*} ;;
 	esac
 }
 
-# bench_cache PROGRAM: where Linux's counted figures are kept.
-bench_cache() { echo "$build/bench/linux.$kernel.$1.$(sha256sum <"$build/$(bench_target "$1")" | cut -c1-16)"; }
+# bench_cache COMMAND: where Linux's counted figures are kept: under a stem that tells a reader what they are, and the digest of command and program.
+bench_cache_stem() { echo "$build/bench/linux.$kernel.${1//[^A-Za-z0-9_]/-}"; }
+bench_cache() { echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "$build/$(bench_target "$1")") | sha256sum | cut -c1-16)"; }
 
 bench_said() { # JOB: what it is, in words
 	case $1 in
@@ -186,44 +189,43 @@ bench_end() {
 	[ -z "$results" ] || rm -rf "$results"
 }
 
-# bench_measure PROGRAM...: runs them on both systems, but for what Linux has not or is known already. Those that go by the wall clock run alone.
+# bench_measure JOB...: runs them, but for what is known of Linux already. Those that go by the wall clock run alone.
 bench_measure() {
-	local program counted=() timed=() job cache
-	for program in "$@"; do
-		case $program in
-		native) counted+=(native.run) ;;
-		wall | smp) timed+=("$program.run" "$program.linux") ;;
-		*)
-			counted+=("$program.run")
-			cache=$(bench_cache "$program") || exit
+	local job counted=() timed=() cache
+	for job in "$@"; do
+		case $job in
+		wall.* | smp.*) timed+=("$job") ;;
+		*.linux)
+			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
-				cp "$cache" "$results/$program.linux"
+				cp "$cache" "$results/$job"
 			else
-				counted+=("$program.linux")
+				counted+=("$job")
 			fi
 			;;
+		*) counted+=("$job") ;;
 		esac
 	done
 	bench_jobs "$(nproc)" "${counted[@]}"
 	bench_jobs 1 "${timed[@]}"
 	for job in "${counted[@]}"; do
 		[[ $job == *.linux && $(<"$results/$job.status") == 0 ]] || continue
+		rm -f "$(bench_cache_stem "${job%.*}")".* # those of older programs
 		cache=$(bench_cache "${job%.*}")
-		rm -f "$build/bench/linux.$kernel.${job%.*}".* # those of older programs
 		cp "$results/$job" "$cache.new" && mv "$cache.new" "$cache"
 	done
 }
 
 # bench_values PROGRAM...: what they printed, into `value` by program, system and row. Comments of theirs are passed on.
 bench_values() {
-	local program system name number
+	local program system name number rest
 	for program in "$@"; do
 		for system in run linux; do
 			[ -f "$results/$program.$system" ] || continue
-			while read -r name number _; do
+			while read -r name number rest; do
 				case $name in
 				'') ;;
-				'#'*) echo "$name $number $_" >&2 ;;
+				'#'*) echo "$name $number $rest" >&2 ;;
 				*) value[$program.$system.$name]=$number ;;
 				esac
 			done <"$results/$program.$system"
@@ -276,7 +278,7 @@ bench_verdict() {
 }
 
 bench_main() {
-	local names=() json='' fresh='' list='' rows=() chosen=() programs=() failed=() absent=() row kernel
+	local names=() json='' fresh='' list='' plots='' rows=() chosen=() programs=() jobs=() failed=() absent=() row program kernel
 	local -A unit=() printers=() paper=() note=() group=() value=()
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -286,13 +288,21 @@ bench_main() {
 			shift
 			;;
 		--fresh) fresh=1 ;;
-		--list) list=1 ;;
+		--list) list=names ;;
+		--plots) plots=1 ;;
 		-h | --help) exec "$root/exo" help bench ;;
 		-*) die "$1: no such option; ./exo help bench lists them" ;;
 		*) names+=("$1") ;;
 		esac
 		shift
 	done
+	if [ -n "$plots" ]; then
+		# shellcheck source=tools/plots.sh
+		. "$root/tools/plots.sh"
+		[ -z "$json" ] || die "--json: figures are drawn, not listed"
+		"plots_${list:-main}" "${names[@]}"
+		return
+	fi
 	bench_rows_read "$root/bench/rows"
 	bench_choose "${names[@]}"
 	if [ -n "$list" ]; then
@@ -302,17 +312,21 @@ bench_main() {
 	[ -z "$json" ] || : >"$json" || die "--json $json: cannot write"
 	mapfile -t programs < <(for row in "${chosen[@]}"; do echo "${printers[$row]}"; done | tr ' ' '\n' | grep -vx -e - | awk '!seen[$0]++')
 	bench_prepare "${programs[@]}"
-	bench_measure "${programs[@]}"
+	for program in "${programs[@]}"; do
+		jobs+=("$program.run")
+		[ "$program" = native ] || jobs+=("$program.linux")
+	done
+	bench_measure "${jobs[@]}"
 	bench_values "${programs[@]}"
 	bench_print
 	bench_verdict
 }
 
-# bench_prepare PROGRAM...: packages, builds, a place for results.
+# bench_prepare COMMAND...: packages, builds, a place for results.
 bench_prepare() {
-	local program target targets=(aegis exos.module pack link linux-init)
-	for program in "$@"; do
-		target=$(bench_target "$program") || exit
+	local command target targets=(aegis exos.module pack link linux-init)
+	for command in "$@"; do
+		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")
 	done
 	depend machine linux bench

@@ -36,6 +36,9 @@ dependencies_of() {
 	bench)
 		echo 'musl-tools musl-gcc builds the static programs that are measured'
 		;;
+	plots)
+		echo 'gnuplot-nox gnuplot draws the figures'
+		;;
 	debug)
 		echo 'gdb gdb the debugger'
 		;;

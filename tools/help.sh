@@ -18,7 +18,7 @@ usage: ./exo COMMAND ...
   linux [OPTIONS] [--] [PROGRAM [ARGS...]]   the same on Debian's Linux kernel: the baseline
   debug [OPTIONS] [--] [PROGRAM [ARGS...]]   as run, stopped under gdb
   test [NAME...]                             run all tests, or those named
-  bench [NAME...] [--json FILE]              measure ExOS and Linux side by side
+  bench [NAME...] [--json FILE]              measure ExOS and Linux side by side; with --plots, draw the figures
   image FORMAT FILE [OPTIONS]                a bootable image (not yet)
   help [COMMAND]                             more about a command
 
@@ -89,6 +89,7 @@ END
 help_bench() {
 	cat <<'END'
 usage: ./exo bench [--fresh] [--list] [NAME...] [--json FILE]
+       ./exo bench --plots [--fresh] [--list] [FIGURE...]
 
 Measures rows on ExOS and on Linux in the same emulator, where the time-stamp counter counts guest instructions, and prints them side by
 side: row, ExOS, Linux, ratio, the paper's figure, a note. NAME: the rows whose name begins so (exc, pipe, boot ...), or those of a group:
@@ -97,6 +98,9 @@ paper (all that the paper's tables have, in its order), kernel, system, wall. Wi
   --json FILE   write them as a list of {"row", "unit", "exos", "linux", "paper", "note"} as well
   --fresh       measure Linux again, too (its figures never change, so they are kept in build/)
   --list        name the rows, and measure nothing
+
+With --plots: measures what the figures show, all or those named, and draws them into docs/figures/*.svg, for light and dark screens.
+bench/README.md tells how to add one. The data are left in build/figures/.
 
 Exit status: 125 if a program failed, or printed no value for a row that is its own; the table then has what the others measured.
 END
