@@ -11,7 +11,10 @@
 
 _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RIP && offsetof(struct self_page, upcall.frame.address) == SELF_FRAME_ADDRESS &&
 		       offsetof(struct self_page, stubs_scratch) == SELF_SCRATCH && offsetof(struct self_page, xsave) == SELF_XSAVE &&
-		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS,
+		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS &&
+		       offsetof(struct self_page, handlers.fault) == SELF_HANDLER_FAULT && offsetof(struct self_page, handlers.stack_top) == SELF_HANDLER_STACK &&
+		       offsetof(struct self_page, handlers.regions) == SELF_REGIONS && offsetof(struct self_page, handlers.regions_length) == SELF_REGIONS_LENGTH &&
+		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct regs, cause) == REGS_CAUSE,
 	"offsets.h");
 
 #define VECTOR_PAGE_FAULT 14
@@ -104,8 +107,6 @@ static void page_fault(struct regs *regs)
 {
 	int error = -EFAULT;
 
-	if (handler_region(regs->address) && region_fault(regs))
-		return;
 	domain_lock();
 	if (self->proc && regs->address < PROGRAM_TOP)
 		error = vm_fault(self->proc->vm, regs->address, regs->error & FAULT_WRITE, regs->error & FAULT_FETCH);
@@ -168,7 +169,7 @@ static void finish_return(struct regs *regs)
 
 	if (within(regs, exos_foreign_field, exos_foreign_field_end)) {
 		regs->rip = self->upcall.foreign_rip - (regs->rip < (uint64_t)exos_foreign_field_answered ? SYSCALL_LENGTH : 0);
-	} else if (within(regs, exos_resume_regs, exos_resume_regs_end) && regs->rsp >= top) {
+	} else if ((within(regs, exos_resume_regs, exos_resume_regs_end) || within(regs, exos_region_return, exos_region_return_end)) && regs->rsp >= top) {
 		/* What has been popped is in its register; the rest still is where it was. */
 		uint64_t popped = regs->rsp - top;
 
@@ -177,11 +178,8 @@ static void finish_return(struct regs *regs)
 	}
 }
 
-void exos_upcall(struct regs *regs)
+static void upcall(struct regs *regs)
 {
-	if (regs->cause == CAUSE_EVENT && !from_program(regs))
-		finish_return(regs);
-
 	if (regs->cause == VECTOR_PAGE_FAULT)
 		page_fault(regs);
 	else if (regs->cause != CAUSE_EVENT)
@@ -197,3 +195,15 @@ void exos_upcall(struct regs *regs)
 	if (self->proc && from_program(regs))
 		interrupted_take(regs);
 }
+
+void exos_upcall(struct regs *regs)
+{
+	if (regs->cause == CAUSE_EVENT && !from_program(regs))
+		finish_return(regs);
+	if (regs->cause == VECTOR_PAGE_FAULT && handler_region(regs->address) && region_fault(regs))
+		regs->cause = CAUSE_EVENT; /* nothing is left of it */
+	upcall(regs);
+}
+
+/* From entry.S: a fault in a region that its handler did not mend, or with the cause of an event, one that it did. */
+void exos_region_declined(struct regs *regs) { upcall(regs); }

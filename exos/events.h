@@ -14,5 +14,6 @@
 void events_take(void);
 /* From entry.S. */
 void exos_upcall(struct regs *regs);
+void exos_region_declined(struct regs *regs);
 /* On the way back to the program from a call: pending signals. */
 void signals_take(struct regs *regs, bool from_call);

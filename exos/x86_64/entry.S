@@ -11,6 +11,9 @@
 #define USER_CS 0x2b
 #define USER_SS 0x23
 #define CAUSE_FOREIGN 512
+#define CAUSE_EVENT 256
+#define PAGE_FAULT 14
+#define RED_ZONE 128 /* what a function may keep below its stack pointer */
 
 	.text
 
@@ -77,6 +80,7 @@ exos_resume_regs:
 	pop %r12
 	pop %rbp
 	pop %rbx
+exos_resume_scratch:
 	pop %r11
 	pop %r10
 	pop %r9
@@ -96,6 +100,13 @@ exos_resume_regs_end:
 	.globl exos_entry_upcall
 exos_entry_upcall:
 	movabs $SELF, %rcx
+	cmpl $PAGE_FAULT, SELF_FRAME_CAUSE(%rcx)
+	jne upcall
+	mov SELF_FRAME_ADDRESS(%rcx), %r11
+	sub SELF_REGIONS(%rcx), %r11
+	cmp SELF_REGIONS_LENGTH(%rcx), %r11
+	jb region_fault
+upcall:
 	mov SELF_TOP(%rcx), %r11
 	sub %rsp, %r11
 	cmp $STACK_SIZE, %r11
@@ -115,6 +126,76 @@ exos_entry_upcall:
 	mov %rsp, %rdi
 	call exos_upcall
 	jmp exos_resume_regs
+
+/* A page fault in a region of the program's own, whose handler may use every register that C functions may: what C functions keep, it keeps. Nothing is saved but the
+ * scratch registers, in the places of struct regs. The handler runs on its own stack, or if it has been interrupted below what it has there, and the library's
+ * stack is what lies below (program/handler.h). r11 is free. */
+region_fault:
+	testb $1, SELF_HANDLER_FLAGS(%rcx) /* vectors to be saved too: C does that */
+	jz upcall
+	cmpq $0, SELF_HANDLER_FAULT(%rcx)
+	je upcall
+	mov SELF_TOP(%rcx), %r11
+	sub %rsp, %r11
+	cmp $STACK_SIZE, %r11 /* the library itself has missed the page */
+	jb upcall
+	mov SELF_TOP(%rcx), %rsp
+	push SELF_FRAME_SS(%rcx)
+	push SELF_FRAME_RSP(%rcx)
+	push SELF_FRAME_RFLAGS(%rcx)
+	push SELF_FRAME_CS(%rcx)
+	push SELF_FRAME_RIP(%rcx)
+	push SELF_FRAME_ERROR(%rcx)
+	push SELF_FRAME_ADDRESS(%rcx)
+	push SELF_FRAME_CAUSE(%rcx)
+	push %rdi
+	push %rsi
+	push %rdx
+	push SELF_FRAME_RCX(%rcx)
+	push %rax
+	push %r8
+	push %r9
+	push %r10
+	push SELF_FRAME_R11(%rcx)
+	mov SELF_FRAME_ADDRESS(%rcx), %rdi
+	mov SELF_FRAME_ERROR(%rcx), %rsi
+	mov SELF_HANDLER_STACK(%rcx), %rdx
+	mov SELF_TOP(%rcx), %rax
+	movabs $STACK_TOP, %r8
+	cmp %r8, %rax
+	jne 2f
+1:	push %rax
+	mov %rsp, SELF_TOP(%rcx)
+	mov %rdx, %rsp
+	movl $0, SELF_DISABLED(%rcx)
+	cld
+	call *SELF_HANDLER_FAULT(%rcx)
+	movabs $SELF, %rcx
+	mov SELF_TOP(%rcx), %rsp
+	pop SELF_TOP(%rcx)
+	/* From here on the program counts as resumed: what interrupts looks after its signals (events.c: finish_return). */
+	.globl exos_region_return, exos_region_return_end
+exos_region_return:
+	test %al, %al
+	jz 3f
+	cmpq $0, SELF_PENDING(%rcx)
+	je exos_resume_scratch
+	movq $CAUSE_EVENT, REGS_CAUSE-48(%rsp)
+3:
+exos_region_return_end:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %rsp, %rdi
+	call exos_region_declined
+	jmp exos_resume_regs
+2:	mov SELF_FRAME_RSP(%rcx), %rdx
+	sub $RED_ZONE, %rdx
+	and $-64, %rdx
+	jmp 1b
 
 /* void exos_go(const struct regs *) */
 	.globl exos_go

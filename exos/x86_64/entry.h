@@ -13,6 +13,8 @@ extern const uint16_t exos_field_calls[];
 extern char exos_start_environment[];
 /* rsp points at a struct regs: restores all of it and continues there. Not a function. */
 extern char exos_resume_regs[], exos_resume_regs_end[];
+/* The end of a fault in a region, between its handler's return and exos_resume_regs. */
+extern char exos_region_return[], exos_region_return_end[];
 
 /* The CPU given away, everything that must outlive that saved around it: callee-saved registers, FS and GS base, vector state. */
 int64_t exos_yield(env_id to);

@@ -2,6 +2,7 @@
 #pragma once
 
 #define SELF_DISABLED 0
+#define SELF_PENDING 8
 #define SELF_FOREIGN_RIP 32
 #define SELF_FOREIGN_RFLAGS 40
 #define SELF_FRAME_ADDRESS 176
@@ -17,6 +18,11 @@
 #define SELF_PROC 272
 #define SELF_SCRATCH 280
 #define SELF_TOP 360
+#define SELF_HANDLER_FAULT 3200
+#define SELF_HANDLER_STACK 3224
 #define SELF_HANDLER_FLAGS 3232
+#define SELF_REGIONS 3240
+#define SELF_REGIONS_LENGTH 3248
+#define REGS_CAUSE 120 /* in struct regs */
 #define FIELD_CALLS 187
 #define SELF_XSAVE 384

@@ -14,6 +14,7 @@ static char handler_stack[65536] __attribute__((aligned(64)));
 static uint64_t region;
 static frame_t frames[AEGIS_BATCH_MAX];
 static volatile int faults, wrote;
+static uint64_t handler_flags;
 
 static void bind_page(uint64_t va, uint64_t entry)
 {
@@ -31,7 +32,7 @@ static void get(uint64_t n)
 
 static void handle(bool (*fault)(uint64_t, uint64_t))
 {
-	struct exos_handlers h = { .fault = fault, .stack = handler_stack, .stack_size = sizeof(handler_stack) };
+	struct exos_handlers h = { .flags = handler_flags, .fault = fault, .stack = handler_stack, .stack_size = sizeof(handler_stack) };
 
 	IS(exos_handlers(&h), 0);
 }
@@ -198,6 +199,50 @@ static void a_process_is_killed_in_its_handler(void)
 	ENDS(child, SIGKILL);
 }
 
+/* The same without C in between (EXOS_HANDLERS_GENERAL). No handler here uses vector registers. */
+static void a_region_without_vectors(void)
+{
+	handler_flags = EXOS_HANDLERS_GENERAL;
+	a_region_is_the_programs_own();
+}
+
+static void handlers_nest_without_vectors(void)
+{
+	handler_flags = EXOS_HANDLERS_GENERAL;
+	handlers_nest_and_call();
+}
+
+static void what_is_not_mended_without_vectors(void)
+{
+	handler_flags = EXOS_HANDLERS_GENERAL;
+	what_no_handler_mends_is_a_segmentation_fault();
+	a_handler_that_faults_ends_its_process();
+	a_process_is_killed_in_its_handler();
+}
+
+static void registers_are_kept_without_vectors(void)
+{
+	uint64_t r[9];
+
+	handler_flags = EXOS_HANDLERS_GENERAL;
+	make_region(1);
+	get(1);
+	handle(first_touch);
+	__asm__ volatile("mov $1, %%rax; mov $2, %%rcx; mov $3, %%rdx; mov $4, %%rsi; mov $5, %%rdi; mov $6, %%r8; mov $7, %%r9; mov $8, %%r10; mov $9, %%r11\n\t"
+			 "stc\n\t"
+			 "movl $1, (%1)\n\t"
+			 "adc $0, %%r11\n\t" /* the flag was kept */
+			 "mov %%rax, (%0); mov %%rcx, 8(%0); mov %%rdx, 16(%0); mov %%rsi, 24(%0); mov %%rdi, 32(%0); mov %%r8, 40(%0); mov %%r9, 48(%0)\n\t"
+			 "mov %%r10, 56(%0); mov %%r11, 64(%0)"
+			 :
+			 : "b"(r), "r"(region)
+			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory", "cc");
+	for (int i = 0; i < 8; i++)
+		IS(r[i], i + 1);
+	IS(r[8], 10);
+	IS(faults, 1);
+}
+
 static void regions_are_refused(void)
 {
 	IS(exos_region(0, 4096), -EINVAL);
@@ -342,7 +387,8 @@ int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		T(a_region_is_the_programs_own), T(handlers_nest_and_call), T(vectors_are_kept), T(a_system_call_finds_pages_that_are_missing),
-		T(what_no_handler_mends_is_a_segmentation_fault), T(a_handler_that_faults_ends_its_process), T(a_process_is_killed_in_its_handler),
+		T(what_no_handler_mends_is_a_segmentation_fault), T(a_handler_that_faults_ends_its_process), T(a_process_is_killed_in_its_handler), T(a_region_without_vectors), T(handlers_nest_without_vectors),
+		T(what_is_not_mended_without_vectors), T(registers_are_kept_without_vectors),
 		T(regions_are_refused), T(frames_are_refused), T(frames_are_had_by_name), T(nothing_is_left_of_a_process), T(exec_forgets_it_all),
 		T(slices_can_be_given_up), { NULL, NULL },
 	};
