@@ -314,6 +314,25 @@ static RUN uint64_t run_fresh(const struct run *run, const struct near *near)
 	return at;
 }
 
+/* Frames that may be bound elsewhere too, going where nothing is bound. */
+static RUN uint64_t run_more(const struct run *run, const struct near *near)
+{
+	uint64_t at = run->list, end = run->end, i = run->va, entry = run->entry, flags = entry & (FRAME_SIZE - 1), f;
+	uint64_t base = near->base, *table = near->table, owned = run->owned, bits = page_bits[flags], count = frame_count;
+	uint32_t first = (uint32_t)near->first;
+
+	do {
+		i = rotate_right(i - base, FRAME_SHIFT);
+		f = rotate_right(entry - flags, FRAME_SHIFT);
+		if (i >= 512 || f >= count || frame_table[f].identity != owned || table[i])
+			break;
+		table[i] = entry + bits;
+		link_add((frame_t)f, first + (uint32_t)i);
+		at += sizeof(struct aegis_binding);
+	} while (at != end && user_load(at, &i) && user_load(at + 8, &entry));
+	return at;
+}
+
 /* Frames that are bound there already: their rights change. */
 static RUN uint64_t run_protect(const struct run *run, const struct near *near)
 {
@@ -377,6 +396,8 @@ static uint64_t bind_run(struct env *e, uint64_t owned, uint64_t list, uint64_t 
 		if (flags >= 8)
 			return list;
 		at = run_fresh(&run, near);
+		if (at == list)
+			at = run_more(&run, near);
 		*near->entries += (uint32_t)((at - list) / sizeof(struct aegis_binding));
 		if (at > list)
 			return at;

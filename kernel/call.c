@@ -2,7 +2,7 @@
 #include <kernel/call.h>
 #include <kernel/x86_64/offsets.h>
 
-_Static_assert(CALL_COUNT == CALLS && AEGIS_CALL_LAST == CALL_LAST && CALL_bind == NUMBER_BIND && CALL_yield == NUMBER_YIELD && E_NOENV == ERROR_NOENV &&
+_Static_assert(PHYSICAL_MAP == PHYSICAL_MAP_ADDRESS && CALL_COUNT == CALLS && AEGIS_CALL_LAST == CALL_LAST && CALL_bind == NUMBER_BIND && CALL_yield == NUMBER_YIELD && E_NOENV == ERROR_NOENV &&
 		       E_STATE == ERROR_STATE,
 	"offsets.h");
 

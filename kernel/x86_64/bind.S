@@ -1,5 +1,5 @@
-/* The commonest kernel call whole, without C: bind of one page of one's own in one's own address space, bound nowhere yet, where nothing is bound, in the
- * leaf table that the last binding went to. Each condition that does not hold leaves the call to C, with nothing done. */
+/* The commonest kernel calls whole, without C: bind of one page of one's own in one's own address space, in the leaf table that the last binding went to: where nothing
+ * is bound, or with other rights where it is bound already. Each condition that does not hold leaves the call to C, with nothing done. */
 #include <kernel/x86_64/offsets.h>
 
 	.text
@@ -70,9 +70,11 @@ load_entry:
 
 /* Bound: if there, it keeps its place and gets these rights, wherever else it may be. rdx: the new entry, rax: the index. */
 bind_other_rights:
+	mov ENV_NEAR_TABLE(%r8), %r9
+	cmpq $0, (%r9,%rax,8)
+	je bind_more
 	cmpb $0, ENV_NEAR_SHARED(%r8) /* the table has one use: the page is at one address, of this environment, which this CPU runs */
 	jne bind_unlock
-	mov ENV_NEAR_TABLE(%r8), %r9
 	mov (%r9,%rax,8), %rdi
 	xor %rdx, %rdi
 	movabs $ENTRY_FRAME_PRESENT, %r10
@@ -82,6 +84,25 @@ bind_other_rights:
 	shl $12, %rax
 	add ENV_NEAR_BASE(%r8), %rax
 	invlpg (%rax)
+	movl $0, kernel_lock(%rip)
+	mov $1, %eax
+	mov CPU_SCRATCH, %rsp
+	swapgs
+	sysretq
+
+/* Bound elsewhere, and nothing is here: this binding becomes the first of the frame's (links.h: link_add_to). */
+bind_more:
+	lea (%rdi,%r10,8), %rdi
+	mov %rdx, (%r9,%rax,8)
+	mov 8(%rdi), %edx
+	mov %rdx, 4096(%r9,%rax,8) /* its link: next the one that was first, previous none */
+	add ENV_NEAR_FIRST(%r8), %rax
+	mov %eax, 8(%rdi)
+	incl 12(%rdi)
+	movabs $PHYSICAL_MAP_ADDRESS, %r10
+	mov %eax, 4096+4(%r10,%rdx,8) /* and that one's previous */
+	mov ENV_NEAR_ENTRIES(%r8), %rax
+	incl (%rax)
 	movl $0, kernel_lock(%rip)
 	mov $1, %eax
 	mov CPU_SCRATCH, %rsp

@@ -29,6 +29,7 @@
 #define ENV_NEAR_FIRST 144
 #define ENV_NEAR_GENERATION 152
 #define ENV_NEAR_SHARED 160
+#define PHYSICAL_MAP_ADDRESS 0xffff800000000000 /* cpu.h: PHYSICAL_MAP */
 #define ENTRY_FRAME_PRESENT 0x000ffffffffff001 /* paging.h */
 #define ENV_READY 168
 #define ENV_LISTED 176

@@ -242,6 +242,47 @@ static void test_same(frame_t f)
 	give(g);
 }
 
+/* One page a call, the frame bound elsewhere too: what finds its bindings must be whole after any of them went, in any order. */
+static void test_many_bindings(frame_t f)
+{
+	enum { PLACES = 40 };
+	uint64_t random = 12345;
+	frame_t g = frame();
+	bool there[PLACES] = { false };
+	uint32_t bound = 0, wrong = 0;
+
+	bind(0, OTHER, BIND_ENTRY(f, R));
+	there[0] = true;
+	bound = frame_in_table(f).bindings;
+	for (uint32_t i = 0; i < 4000; i++) {
+		uint32_t place;
+
+		random = random * 6364136223846793005ul + 1442695040888963407ul;
+		place = random >> 33 & 63;
+		if (place >= PLACES)
+			continue;
+		bind_once(0, OTHER + place * FRAME_SIZE, there[place] ? random >> 62 ? 0 : BIND_ENTRY(f, RW) : BIND_ENTRY(f, random >> 40 & 1 ? R : RW));
+		if (there[place] && random >> 62) {
+			there[place] = false;
+			bound--;
+		} else if (!there[place]) {
+			there[place] = true;
+			bound++;
+		}
+		wrong += frame_in_table(f).bindings != bound;
+	}
+	is(wrong, 0, "single_bindings_are_counted_whatever_their_order");
+	bind_once(0, OTHER + PLACES * FRAME_SIZE, BIND_ENTRY(g, RW));
+	is(aegis_frame_break(&f, 1), 1, "a_frame_bound_at_many_places_is_broken");
+	is(frame_in_table(f).bindings, 0, "at_all_of_them");
+	for (uint32_t i = 0; i < PLACES; i++)
+		wrong += readable(OTHER + i * FRAME_SIZE);
+	is(wrong, 0, "none_can_be_read");
+	ok(writable(OTHER + PLACES * FRAME_SIZE), "what_is_between_them_can");
+	bind_once(0, OTHER, BIND_LEVEL(1));
+	give(g);
+}
+
 /* An environment with an account of its own stands on frames of its maker's. */
 static int64_t own[4];
 static frame_t makers_upcall;
@@ -283,6 +324,7 @@ void test_main(void)
 	bind(0, SCRATCH, BIND_ENTRY(f, R));
 	bind_once(0, SCRATCH, 0);
 	test_same(f);
+	test_many_bindings(f);
 	test_tables(f);
 	test_aliases(f);
 	test_own_frames();
