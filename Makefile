@@ -14,7 +14,7 @@ EXOS_SOURCES := $(sort $(filter-out exos/lib/%,$(wildcard exos/*.c exos/*/*.c ex
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
 EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)
 
-all: $(BUILD)/aegis $(BUILD)/exos.module $(BUILD)/arbiter $(BUILD)/arbiter-pack docs/reference.md
+all: $(BUILD)/aegis $(BUILD)/exos.module $(BUILD)/arbiter $(BUILD)/arbiter-pack docs/reference.md listings
 kernel: $(BUILD)/aegis
 exos: $(BUILD)/exos.elf
 
@@ -49,8 +49,12 @@ docs/reference.md: include/aegis/calls.h include/aegis/error.h tools/reference.s
 	$(Q)tools/reference.sh
 reference: docs/reference.md
 
+# Chapters that show code have it from the files that are tested; whichever was changed.
+listings:
+	$(Q)for chapter in $$(grep -l '^<!-- listing: ' docs/*.md); do tools/listing.sh $$chapter || exit; done
+
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all kernel exos reference clean
+.PHONY: all kernel exos reference listings clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

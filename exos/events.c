@@ -14,7 +14,7 @@ _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RI
 		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS &&
 		       offsetof(struct self_page, handlers.fault) == SELF_HANDLER_FAULT && offsetof(struct self_page, handlers.stack_top) == SELF_HANDLER_STACK &&
 		       offsetof(struct self_page, handlers.regions) == SELF_REGIONS && offsetof(struct self_page, handlers.regions_length) == SELF_REGIONS_LENGTH &&
-		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct regs, cause) == REGS_CAUSE,
+		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct self_page, serving) == SELF_SERVING && offsetof(struct regs, cause) == REGS_CAUSE,
 	"offsets.h");
 
 #define VECTOR_PAGE_FAULT 14

@@ -19,7 +19,7 @@
 /* X(number, name, arguments, what it does). Results are negative Linux error numbers where the call fails. */
 #define EXOS_CALLS(X) \
 	X(0, here, "()", "0: this is ExOS") \
-	X(1, environment, "(int pid)", "the env_id of a process (0: of oneself), to yield, transfer or notify to. ESRCH") \
+	X(1, environment, "(int pid)", "the env_id of a process (0: of oneself), to yield, transfer or notify to. ESRCH, for a zombie too") \
 	X(2, slices, "(int pid, uint64_t cpus)", \
 	  "the process (0: oneself; else a child, or any for root) holds a slice on these CPUs (bits) and no others. 0: it holds none, and runs when " \
 	  "somebody yields to it. ESRCH EPERM EAGAIN") \
@@ -35,7 +35,8 @@
 	  "accessed and dirty bits. EINVAL ENOMEM") \
 	X(7, handlers, "(const struct exos_handlers *)", "sets the program's handlers, null for none. EFAULT EINVAL") \
 	X(8, serve, "(const struct exos_service *)", \
-	  "takes protected control transfers at these entries, and sleeps between them, until a signal comes. EINTR EINVAL") \
+	  "takes protected control transfers at these entries, and sleeps between them, until a signal comes. Called from an entry it goes back to that sleep: for when " \
+	  "transfer_back finds nobody who waits, and after asynchronous ones. EINTR EINVAL EFAULT") \
 	X(9, info, "(uint64_t what)", "the address where an exposed table can be read: EXOS_INFO_ below. EINVAL")
 
 #define X(number, name, arguments, text) EXOS_CALL_##name = EXOS_CALL_FIRST + (number),

@@ -27,6 +27,7 @@ struct self_page {
 	uint64_t events;            /* taken from upcall.pending and not acted on yet */
 	uint64_t library_top;       /* where the library's stack begins for who comes from the program; lower while the program runs on the library's
 				     * behalf (program/handler.h) */
+	uint64_t serving;           /* the library's stack pointer in the sleep between transfers */
 	uint8_t xsave[2816] __attribute__((aligned(64))); /* the program's vector registers while this environment does not run */
 	struct handlers handlers;   /* the program's: program/handler.h */
 };

@@ -29,7 +29,7 @@ int64_t program_environment(struct regs *r)
 {
 	struct proc *p = (int)A0(r) ? proc_find((int)A0(r)) : self->proc;
 
-	return p && p->env ? (int64_t)p->env : -ESRCH;
+	return p && p->env && p->state != PROC_ZOMBIE ? (int64_t)p->env : -ESRCH;
 }
 
 int64_t program_info(struct regs *r)

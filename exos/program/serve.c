@@ -41,6 +41,10 @@ int64_t program_serve(struct regs *r)
 	struct proc *p = self->proc;
 	uint32_t depth;
 
+	if (p->serves && exos_serving()) { /* the one that it served is gone: who was transferred to goes back to its sleep */
+		domain_unlock_all();
+		exos_sleep_serving_again();
+	}
 	if (copy_in(&service, ADDRESS(const void, A0(r)), sizeof(service)))
 		return -EFAULT;
 	if (handler_runs() || p->vfork_parent || !service.transfer || !service.async || (uint64_t)service.transfer >= PROGRAM_TOP ||

@@ -61,18 +61,52 @@ exos_handler_call:
 	.align 16
 	.globl exos_sleep_serving
 exos_sleep_serving:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	push %rdi
 	movabs $SELF, %rcx
 	push SELF_TOP(%rcx)
+	mov %rsp, SELF_SERVING(%rcx)
 	lea -BELOW(%rsp), %rax
 	and $-16, %rax
 	mov %rax, SELF_TOP(%rcx)
 	movl $0, SELF_DISABLED(%rcx)
+1:	mov 8(%rsp), %rdi
 	xor %esi, %esi
 	xor %edx, %edx
 	call exos_sleep
 	movabs $SELF, %rcx
 	pop SELF_TOP(%rcx)
+	pop %rdi
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
 	ret
+
+/* bool exos_serving(void): does the program run because a transfer came, and in no handler under that? */
+	.globl exos_serving
+exos_serving:
+	movabs $SELF, %rcx
+	mov SELF_SERVING(%rcx), %rax
+	sub $BELOW, %rax
+	and $-16, %rax
+	cmp %rax, SELF_TOP(%rcx)
+	sete %al
+	ret
+
+/* _Noreturn void exos_sleep_serving_again(void): what was pushed above the stack pointer that it goes back to is still there; what exos_sleep keeps is not. */
+	.globl exos_sleep_serving_again
+exos_sleep_serving_again:
+	movabs $SELF, %rcx
+	mov SELF_SERVING(%rcx), %rsp
+	jmp 1b
 
 /* _Noreturn void exos_final_stop(void): an exception that cannot be delivered. */
 	.globl exos_final_stop

@@ -8,5 +8,9 @@
 uint64_t exos_handler_call(uint64_t function, uint64_t a, uint64_t b, uint64_t stack);
 /* exos_sleep for any event, with the library's stack being what lies below, and upcalls enabled. Called with them disabled; returns with them enabled. */
 int64_t exos_sleep_serving(uint64_t events);
+/* Does the program run inside that sleep, because a transfer came? (Not in a handler: that has its own part of the stack.) Then it can go back to sleep
+ * there, leaving the library's stack as it is. No lock held. */
+bool exos_serving(void);
+_Noreturn void exos_sleep_serving_again(void);
 /* The end of an environment that may owe somebody a transfer back: the kernel stops it, and tells him. No lock held. */
 _Noreturn void exos_final_stop(void);
