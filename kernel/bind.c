@@ -150,27 +150,40 @@ static inline bool near_find(struct env *e, uint64_t va) { return near_holds(e, 
 
 /* Other rights for the pages of a leaf table from *slot on, with the frames that they have. Whoever may bind a frame so may keep it so; rights that a page has
  * already need no check. All are checked before any is changed. First: how many from the beginning are the account's own, or not there. */
+#define SAME_AT_ONCE 4 /* the loops' own instructions are paid once for so many pages */
+static inline bool same_may(uint64_t entry, const uint64_t *frames, uint64_t owned)
+{
+	return frames[3 * ((entry & ENTRY_FRAME) >> FRAME_SHIFT)] == owned || !(entry & ENTRY_PRESENT); /* where nothing is bound: frame 0, the kernel's */
+}
+
 static RUN const uint64_t *same_owned(const uint64_t *slot, const uint64_t *end, uint64_t owned)
 {
 	const uint64_t *frames = (const uint64_t *)frame_table;
 
-	for (; slot < end; slot++) {
-		uint64_t f = *slot;
-
-		if (!(f & ENTRY_PRESENT))
-			continue;
-		f = (f & ENTRY_FRAME) >> FRAME_SHIFT;
-		if (frames[f * 3] != owned)
-			break;
-	}
+	while (end - slot >= SAME_AT_ONCE && same_may(slot[0], frames, owned) && same_may(slot[1], frames, owned) && same_may(slot[2], frames, owned) &&
+		same_may(slot[3], frames, owned))
+		slot += SAME_AT_ONCE;
+	while (slot < end && same_may(*slot, frames, owned))
+		slot++;
 	return slot;
+}
+
+static inline void same_set(uint64_t *slot, uint64_t rights)
+{
+	if (*slot & ENTRY_PRESENT)
+		*slot = (*slot & ENTRY_FRAME) + rights;
 }
 
 static RUN void same_write(uint64_t *slot, uint64_t *end, uint64_t rights)
 {
+	for (; end - slot >= SAME_AT_ONCE; slot += SAME_AT_ONCE) {
+		same_set(slot, rights);
+		same_set(slot + 1, rights);
+		same_set(slot + 2, rights);
+		same_set(slot + 3, rights);
+	}
 	for (; slot < end; slot++)
-		if (*slot & ENTRY_PRESENT)
-			*slot = (*slot & ENTRY_FRAME) + rights;
+		same_set(slot, rights);
 }
 
 /* The others, or exactly those that gain a right. *dirtied: some were known to be zero, and may be written now. */
@@ -201,9 +214,12 @@ static int64_t bind_same(struct env *e, const struct env *account, const struct 
 	if (!(flags & BIND_READ) || flags & BIND_LEVEL_MASK || b->va >= AEGIS_USER_TOP || b->va & (FRAME_SIZE - 1) || n - 1 >= 512 - i ||
 		b->va + n * FRAME_SIZE > AEGIS_USER_TOP)
 		return -E_INVALID;
-	slot = find_table(e, b->va, 0, &frame, &shared);
-	if (!slot)
+	if (near_find(e, b->va)) {
+		slot = e->near.table;
+		shared = e->near.shared;
+	} else if (!(slot = find_table(e, b->va, 0, &frame, &shared))) {
 		return -E_NOTABLE;
+	}
 	slot += i;
 	end = slot + n;
 	if ((error = same_check(account, slot, end, flags, cap, &dirtied)))

@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# listing.sh CHAPTER: puts the code that a chapter shows into it, from the file that is compiled and tested, so that they never part. In the chapter a line `<!-- listing: FILE -->` stands before
-# the block of code; in FILE the lines `/* listing: begin */` and `/* listing: end */` around what is shown. The Makefile calls it.
+# listing.sh [--check] CHAPTER: puts the code that a chapter shows into it, from the file that is compiled and tested, so that they never part. In the chapter a line `<!-- listing: FILE -->` stands before
+# the block of code; in FILE the lines `/* listing: begin */` and `/* listing: end */` around what is shown. The Makefile calls it, and tests check it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+check=''
+if [ "$1" = --check ]; then # exit status 1: they differ
+	check=1
+	shift
+fi
+new=$(mktemp)
+trap 'rm -f "$new"' EXIT
 
 awk '
     function fail(text) { print FILENAME ": " text > "/dev/stderr"; exit failed = 1 }
@@ -23,7 +30,10 @@ awk '
     }
     /^<!-- listing: .* -->$/ { source = $3; pending = 1 }
     END { if (!failed && (inside || pending)) fail("a listing does not end") }
-' "$1" >"$1.new" || { rm -f "$1.new"; exit 1; }
-cmp -s "$1.new" "$1" || cat "$1.new" >"$1"
-rm -f "$1.new"
-touch "$1"
+' "$1" >"$new"
+if [ -n "$check" ]; then
+	cmp "$new" "$1"
+else
+	cmp -s "$new" "$1" || cat "$new" >"$1"
+	touch "$1"
+fi

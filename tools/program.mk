@@ -3,6 +3,9 @@ PROGRAM_FLAGS := -static -D_GNU_SOURCE -std=gnu11 -g -fno-pie -no-pie -I. -Iincl
 LIB_SOURCES := $(sort $(wildcard exos/lib/*/*.c exos/lib/*/*.S exos/lib/*/*/*.c exos/lib/*/*/*.S))
 LIB_OBJECTS := $(LIB_SOURCES:%=$(BUILD)/%.o)
 
+# Runs inside fault handlers, which save no vector registers; and a branch that is always taken is an instruction less than a choice.
+$(BUILD)/exos/lib/vm/%.o: PROGRAM_FLAGS += -mgeneral-regs-only -fno-if-conversion -fno-if-conversion2
+
 $(BUILD)/exos/lib/%.o: exos/lib/%
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -c -o $@ $<
