@@ -1,6 +1,6 @@
-/* Virtual memory as Appel and Li measure it (ASPLOS'91; the paper's 6.2 and 7.2): by exos/lib/vm on ExOS, with each structure of page table, and by mprotect and SIGSEGV on Linux.
- * Prints `row value` lines, values in guest instructions. `vm sparsity` prints, on either system, what the structures cost against how far pages are
- * apart: columns under a header line.
+/* Virtual memory as Appel and Li measure it (ASPLOS'91; the paper's 6.2 and 7.2): by exos/lib/vm on ExOS, with each structure of page table, and by
+ * mprotect and SIGSEGV on Linux. Prints `row value` lines, values in guest instructions. `vm sparsity` prints, on either system, what the structures
+ * cost against how far pages are apart: columns under a header line.
  *
  * Protected is: may be read. Pages and their order are picked beforehand. Loops run once to warm up; their own three or four instructions are in it. */
 #include <signal.h>

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# listing.sh [--check] CHAPTER: puts the code that a chapter shows into it, from the file that is compiled and tested, so that they never part. In the chapter a line `<!-- listing: FILE -->` stands before
+# listing.sh [--check] CHAPTER: puts the code that a chapter shows into it, from the file that is compiled and tested, so that they never part. In
+# the chapter a line `<!-- listing: FILE -->` stands before
 # the block of code; in FILE the lines `/* listing: begin */` and `/* listing: end */` around what is shown. The Makefile calls it, and tests check it.
 set -euo pipefail
 cd "$(dirname "$0")/.."

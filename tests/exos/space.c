@@ -1,5 +1,5 @@
-/* Spaces (exos/lib/vm/space.h): they work, they refuse, they do not leak, whatever the structure. On Linux there are none, and nothing to test. Random operations have a seed, which is printed
- * and may be given as SEED. */
+/* Spaces (exos/lib/vm/space.h): they work, they refuse, they do not leak, whatever the structure. On Linux there are none, and nothing to test.
+ * Random operations have a seed, which is printed and may be given as SEED. */
 #include "lib.h"
 
 #include <aegis/x86_64/stubs.h>
@@ -352,6 +352,43 @@ static void a_forks_child_has_none_and_may_make_its_own(void)
 	space_destroy(&s);
 }
 
+/* At each end of a slice the pool is emptied, if that can be, while the program takes from it and puts into it. */
+static volatile uint64_t ends, emptied;
+static void empty_the_pool(void)
+{
+	ends++;
+	if (space_busy())
+		return;
+	emptied++;
+	pool_give(~0ul);
+}
+
+static void the_pool_may_be_emptied_between_changes(void)
+{
+	pid_t spinner;
+
+	if (!exos_here())
+		return;
+	IS(space_start(&(struct exos_handlers){ .slice_end = empty_the_pool }), 0);
+	make(&page_table_inverted, LEAF, NULL);
+	spinner = fork();
+	if (!spinner)
+		for (;;)
+			ends++;
+	for (int64_t end = now_ms() + 10000; emptied < 30 && now_ms() < end;) {
+		for (uint64_t i = 0; i < 300; i++) {
+			IS(bytes[i * PAGE + 7], 0);
+			bytes[i * PAGE + 7] = 1;
+		}
+		IS(space_unmap(&s, s.start, 300, NULL), 300);
+	}
+	kill(spinner, SIGKILL);
+	ENDS(spinner, SIGKILL);
+	CHECK(emptied >= 30);
+	CHECK(ends > emptied); /* and in the middle of a change not */
+	space_destroy(&s);
+}
+
 static long mem_free(void)
 {
 	static char text[4096];
@@ -579,7 +616,7 @@ static void random_operations_agree_with_a_model(void)
 }
 
 TESTS(T(first_touch_gives_zeroed_pages), T(wild_accesses_are_signals), T(what_cannot_be_is_refused), T(a_frame_at_two_pages_is_one),
-	T(the_hardwares_bits_are_seen_and_kept), T(what_the_hardware_has_lost_is_made_good), T(rights_of_none_and_back), T(handlers_nest), T(handlers_may_switch),
-	T(a_programs_own_structure_stands_behind_it),
-	T(system_calls_reach_into_it), T(a_forks_child_has_none_and_may_make_its_own), T(death_in_a_handler_costs_nothing), T(a_space_that_ends_leaves_nothing),
-	T(random_operations_agree_with_a_model))
+	T(the_hardwares_bits_are_seen_and_kept), T(what_the_hardware_has_lost_is_made_good), T(rights_of_none_and_back), T(handlers_nest),
+	T(handlers_may_switch), T(a_programs_own_structure_stands_behind_it), T(system_calls_reach_into_it),
+	T(a_forks_child_has_none_and_may_make_its_own), T(the_pool_may_be_emptied_between_changes), T(death_in_a_handler_costs_nothing),
+	T(a_space_that_ends_leaves_nothing), T(random_operations_agree_with_a_model))

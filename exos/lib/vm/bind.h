@@ -6,7 +6,8 @@
 
 #define LEAF_SPAN (FRAME_SIZE << 9)
 
-/* Between these two nothing may look (space_busy). They cost an instruction each; the fences are the compiler's only, as an interruption is on the same CPU. */
+/* Between these two nothing may look (space_busy). They cost an instruction each; the fences are the compiler's only, as an interruption is on the
+ * same CPU. */
 extern uint32_t space_changing;
 static inline void space_change_begin(void)
 {
@@ -19,8 +20,8 @@ static inline void space_change_end(void)
 	space_changing--;
 }
 
-/* Carries out a list of at most AEGIS_BATCH_MAX. Missing leaf tables are made; where one is missing and nothing is to be bound, there is nothing to do. Returns how many entries
- * were done; the next one failed. If none was, a negative Linux error. */
+/* Carries out a list of at most AEGIS_BATCH_MAX. Missing leaf tables are made; where one is missing and nothing is to be bound, there is nothing to
+ * do. Returns how many entries were done; the next one failed. If none was, a negative Linux error. */
 int64_t bind_list(const struct aegis_binding *list, uint64_t n);
 
 int bind_one(const struct aegis_binding *); /* of one: 0 or the error */

@@ -1,13 +1,16 @@
-/* The B+-tree: keys in order, no bit of memory for what is not mapped, about 24 bytes a page however far apart pages lie; it pays with a search in each node.
+/* The B+-tree: keys in order, no bit of memory for what is not mapped, 20 to 28 bytes a page however far apart pages lie; it pays with a search in
+ * each node.
  *
- * Nodes of 512 bytes, eight a page. Going down to insert, a full node is split before it is entered, so that no way back is needed and a failure leaves a whole tree. A leaf that is full
- * and is to be extended at its end is left full, so that ascending inserts fill their nodes. A node is freed when it is empty and not merged when it is half (Johnson and Shasha, 1993:
- * that costs little memory). Freed nodes are used again; pages go back when the table is destroyed. */
+ * Nodes of 512 bytes, eight a page. Going down to insert, a full node is split before it is entered, so that no way back is needed and a failure
+ * leaves a whole tree. A leaf that is full and is to be extended at its end is left full, so that ascending inserts fill their nodes. A node is freed
+ * when it is empty and not merged when it is half (Johnson and Shasha, 1993: that costs little memory). Freed nodes are used again; pages go back
+ * when the table is destroyed. */
 #include <exos/lib/vm/page_table.h>
 
 #define KEYS 31u
 
-/* A leaf has an entry a key. Another node has the addresses of its children, one more than keys: word i leads to what is below keys[i], the last one to the rest. */
+/* A leaf has an entry a key. Another node has the addresses of its children, one more than keys: word i leads to what is below keys[i], the last one
+ * to the rest. */
 struct node {
 	union {
 		uint64_t count;	   /* keys */

@@ -1,8 +1,9 @@
-/* The inverted table: a hash table, as large as what is mapped and not as the range, whatever lies how far apart. It hashes blocks of eight pages and not single ones, so that
- * neighbours cost one lookup (the clustered table of Talluri, Hill and Khalidi, SOSP'95): a page by itself pays with seven words that are not used.
+/* The inverted table: a hash table, as large as what is mapped and not as the range, whatever lies how far apart. It hashes blocks of eight pages and
+ * not single ones, so that neighbours cost one lookup (the clustered table of Talluri, Hill and Khalidi, SOSP'95): a page by itself pays with seven
+ * words that are not used.
  *
- * Open addressing, linear probing, at most two thirds full. What is taken out is closed up, so there are no marks of the dead. An insert that doubles the table moves all of it: constant
- * on average, not each time. It does not shrink. */
+ * Open addressing, linear probing, at most two thirds full. What is taken out is closed up, so there are no marks of the dead. An insert that doubles
+ * the table moves all of it: constant on average, not each time. It does not shrink. */
 #include <exos/lib/vm/page_table.h>
 
 #define BLOCK_PAGES 8ul

@@ -1,5 +1,5 @@
-/* The linear table, the paper's first: a vector in the order of pages, searched by bisection. Small, and slow where there are many pages: an insert moves half of them. The chapter
- * docs/vm.md shows it as what a structure of a program's own looks like. */
+/* The linear table, the paper's first: a vector in the order of pages, searched by bisection. Small, and slow where there are many pages: an insert
+ * moves half of them. The chapter docs/vm.md shows it as what a structure of a program's own looks like. */
 #include <string.h>
 
 #include <exos/lib/vm/page_table.h>

@@ -1,7 +1,9 @@
 /* What all structures share: see page_table.h. */
 #include <exos/lib/vm/page_table.h>
 
-const struct page_table_ops *const page_tables[] = { &page_table_radix2, &page_table_radix4, &page_table_inverted, &page_table_btree, &page_table_linear, NULL };
+const struct page_table_ops *const page_tables[] = {
+	&page_table_radix2, &page_table_radix4, &page_table_inverted, &page_table_btree, &page_table_linear, NULL
+};
 
 void *page_table_get(struct page_table *t, size_t pages)
 {

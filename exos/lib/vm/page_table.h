@@ -1,11 +1,13 @@
 /* A page table that an application chooses: one interface, several structures behind it (paper 6.2, 7.2).
  *
- * Who calls it: space.h, and programs that want a page table by itself. It is a map from the pages of a range, numbered from 0, to entries. It tells nobody of
- * changes: what the hardware has is space.h's business. What is promised: nothing here calls malloc or uses a vector register, so all of it may be used inside a fault
- * handler; memory comes from the page source alone. Not thread safe, nor reentrant: whoever interrupts a change must not look.
+ * Who calls it: space.h, and programs that want a page table by itself. It is a map from the pages of a range, numbered from 0, to entries. It tells
+ * nobody of changes: what the hardware has is space.h's business. What is promised: nothing here calls malloc or uses a vector register, so all of it
+ * may be used inside a fault handler; memory comes from the page source alone. Not thread safe, nor reentrant: whoever interrupts a change must not
+ * look.
  *
- * An entry is frame << 12 | BIND_ rights | bits 5 and 6, which are the user's (space.h); 0 is absent. A pointer to an entry is good until the next insert or remove. Through it a
- * present entry may be changed to another present one, never to 0 and never from it, as the structures count what they hold.
+ * An entry is frame << 12 | BIND_ rights | bits 5 and 6, which are the user's (space.h); 0 is absent. A pointer to an entry is good until the next
+ * insert or remove. Through it a present entry may be changed to another present one, never to 0 and never from it, as the structures count what they
+ * hold.
  *
  * Which to choose (docs/vm.md has the figures): radix2 where the range is small or dense; radix4 where it is vast and pages come in clumps; inverted
  * where single pages are far apart; btree where memory counts more than time. */
@@ -31,8 +33,8 @@ struct page_table_ops {
 	uint64_t *(*insert)(struct page_table *, uint64_t page, uint64_t entry);
 	/* Returns the entry that was there, or 0. Needs no memory. */
 	uint64_t (*remove)(struct page_table *, uint64_t page);
-	/* The entries of up to *count pages from `page` on, if they lie in a row: *count becomes how many do, at least 1; some may be absent. Null: so many pages
-	 * are absent. A hundred pages thus cost as many lookups as the structure needs, not a hundred. */
+	/* The entries of up to *count pages from `page` on, if they lie in a row: *count becomes how many do, at least 1; some may be absent. Null:
+	 * so many pages are absent. A hundred pages thus cost as many lookups as the structure needs, not a hundred. */
 	uint64_t *(*run)(struct page_table *, uint64_t page, uint64_t *count);
 	/* Visits all present entries, in order where the structure has one. The visitor may change them, and may not insert or remove. */
 	void (*walk)(struct page_table *, page_visitor *visit, void *context);

@@ -292,7 +292,8 @@ int space_protect(struct space *s, uint64_t va, uint64_t n, uint64_t rights)
 	return error;
 }
 
-/* Forgets in a run of entries; the pages that the hardware has noted something of that is to be forgotten go into the list, and it to the kernel when it is full. */
+/* Forgets in a run of entries; the pages that the hardware has noted something of that is to be forgotten go into the list, and it to the kernel when
+ * it is full. */
 struct forgetting {
 	struct aegis_binding list[AEGIS_BATCH_MAX];
 	uint64_t count;

@@ -1,8 +1,9 @@
 /* Frames that the program holds and does not use: taken from ExOS and given back in batches, so that a fault finds one at hand.
  *
- * Who calls it: space.h, its callers, and their fault handlers. One pool a program. It needs no memory of its own: idle frames are chained through their own first words,
- * which are in the window. What is promised: no frame is given out twice until it was put; what a program holds comes back to ExOS when it ends, however it
- * ends. Cost: a few instructions, and a call of ExOS's every POOL_BATCH frames. Paper 3.3 (who is asked for pages gives the cheapest ones). */
+ * Who calls it: space.h, its callers, and their fault handlers. One pool a program. It needs no memory of its own: idle frames are chained through
+ * their own first words, which are in the window. What is promised: no frame is given out twice until it was put; what a program holds comes back to
+ * ExOS when it ends, however it ends. Cost: a few instructions, and a call of ExOS's every POOL_BATCH frames. Paper 3.3 (who is asked for pages gives
+ * the cheapest ones). */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* The two-level radix table: a root of one word for each 512 pages of the range, and leaves that are made as they are needed. Every lookup is two loads. The root is
- * there from the start, whatever is used of the range: 8 bytes for each 2 MiB of it. */
+/* The two-level radix table: a root of one word for each 512 pages of the range, and leaves that are made as they are needed. Every lookup is two
+ * loads. The root is there from the start, whatever is used of the range: 8 bytes for each 2 MiB of it. */
 #include <exos/lib/vm/radix.h>
 
 struct radix2 {

@@ -162,8 +162,8 @@ static bool fault_unbound(struct space *s, uint64_t address, uint64_t error)
 	return !bind_page(address & ~(FRAME_SIZE - 1), entry & ~ENTRY_NOTED);
 }
 
-/* Every instruction here is paid in each fault: it ends in jumps, and what the hardware has answered is not looked up again. Nothing of the program's interrupts a fault handler
- * (exos/program.h), so no change is announced. */
+/* Every instruction here is paid in each fault: it ends in jumps, and what the hardware has answered is not looked up again. Nothing of the program's
+ * interrupts a fault handler (exos/program.h), so no change is announced. */
 bool space_fault(uint64_t address, uint64_t error)
 {
 	struct space *s = recent;

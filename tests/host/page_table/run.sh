@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds the page tables of exos/lib/vm for the host, as they are for programs (without vector registers) but under ASan and UBSan, and runs their tests against a model:
-# TAP, exit status 1 when one failed. BUILD: where to build (build/host). SEED: of the random operations (printed); ROUNDS: how many operations on each structure.
+# Builds the page tables of exos/lib/vm for the host, as they are for programs (without vector registers) but under ASan and UBSan, and runs their
+# tests against a model: TAP, exit status 1 when one failed. BUILD: where to build (build/host). SEED: of the random operations (printed); ROUNDS:
+# how many operations on each structure.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)

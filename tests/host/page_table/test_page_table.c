@@ -1,5 +1,5 @@
-/* Page tables of all structures, through the one interface, against a model: a plain array of entries over the pages that the test uses, which are picked so that
- * some are neighbours and some far apart. Memory fails at random, and all of it must come back. */
+/* Page tables of all structures, through the one interface, against a model: a plain array of entries over the pages that the test uses, which are
+ * picked so that some are neighbours and some far apart. Memory fails at random, and all of it must come back. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
