@@ -4,6 +4,7 @@
 #include <exos/proc/proc.h>
 #include <exos/proc/restartable.h>
 #include <exos/program/handler.h>
+#include <exos/sched/wait.h>
 #include <exos/self.h>
 #include <exos/vm/vm.h>
 #include <exos/x86_64/entry.h>
@@ -46,7 +47,7 @@ static void take(const struct regs *program)
 	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE), end = self->upcall.slice_end;
 
 	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
-	if (!(bits & EVENT_SLICE_END))
+	if (!(bits & EVENT_SLICE_END) || ticks_now() < end) /* it was the end of a slice that was then taken by force */
 		return;
 	if (program && self->handlers.slice_end)
 		handler_slice_end(program);

@@ -164,6 +164,7 @@ static struct env *leave(void)
 	e->rip = back->rip;
 	e->rsp = back->rsp;
 	e->result = 0;
+	e->ignored = 0; /* here too: who is resumed by directed yields only never comes to enter() */
 	return e;
 }
 

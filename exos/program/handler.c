@@ -5,6 +5,7 @@
 #include <exos/proc/exit.h>
 #include <exos/proc/proc.h>
 #include <exos/program/handler.h>
+#include <exos/sched/wait.h>
 #include <exos/program/x86_64/handler.h>
 #include <exos/x86_64/entry.h>
 
@@ -57,7 +58,8 @@ void handler_interrupted(void)
 {
 	if (self->upcall.pending & EVENT_SLICE_END) {
 		__atomic_fetch_and(&self->upcall.pending, ~(uint64_t)EVENT_SLICE_END, __ATOMIC_ACQUIRE);
-		exos_yield(0);
+		if (ticks_now() >= self->upcall.slice_end)
+			exos_yield(0);
 	}
 	if (self->proc && self->proc->signals.pending & signal_bit(SIGKILL)) {
 		domain_lock();
