@@ -14,8 +14,9 @@ _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RI
 		       offsetof(struct self_page, stubs_scratch) == SELF_SCRATCH && offsetof(struct self_page, xsave) == SELF_XSAVE &&
 		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS &&
 		       offsetof(struct self_page, handlers.fault) == SELF_HANDLER_FAULT && offsetof(struct self_page, handlers.stack_top) == SELF_HANDLER_STACK &&
-		       offsetof(struct self_page, handlers.regions) == SELF_REGIONS && offsetof(struct self_page, handlers.regions_length) == SELF_REGIONS_LENGTH &&
-		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct self_page, serving) == SELF_SERVING && offsetof(struct regs, cause) == REGS_CAUSE,
+		       offsetof(struct self_page, handlers.region) == SELF_REGION && offsetof(struct self_page, handlers.region_length) == SELF_REGION_LENGTH &&
+		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct self_page, serving) == SELF_SERVING &&
+		       offsetof(struct self_page, nested) == SELF_NESTED && offsetof(struct regs, cause) == REGS_CAUSE,
 	"offsets.h");
 
 #define VECTOR_PAGE_FAULT 14
@@ -71,9 +72,10 @@ void signals_take(struct regs *regs, bool from_call)
 }
 
 /* Where the library runs, whoever jumped there; and who runs, wherever he jumped to: the library alone has its stack. An event may come on
- * the library's first instructions, before it has changed to it, so for events the place counts. */
+ * the library's first instructions, before it has changed to it, so for events the place counts. At the very top of that stack is a child that was forked
+ * in a handler, and has returned from it: there is nothing that it could go back to (program/handler.h). */
 static bool in_image(const struct regs *regs) { return regs->rip - EXOS_IMAGE_VA < IMAGE_SPAN; }
-static bool on_library_stack(const struct regs *regs) { return LIBRARY_STACK_TOP - regs->rsp < LIBRARY_STACK_TOP - LIBRARY_STACK_BOTTOM; }
+static bool on_library_stack(const struct regs *regs) { return regs->rsp > LIBRARY_STACK_BOTTOM && regs->rsp < LIBRARY_STACK_TOP; }
 static bool from_program(const struct regs *regs)
 {
 	return regs->cause == CAUSE_EVENT ? !in_image(regs) : !on_library_stack(regs);

@@ -10,6 +10,7 @@
  * which neighbours are free, and those are asked for by name. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/frames.h>
+#include <exos/self.h>
 #include <exos/start.h>
 #include <exos/vm/x86_64/page.h>
 
@@ -283,14 +284,24 @@ frame_t frame_get_named(frame_t f)
 	return f;
 }
 
-void frame_break_all(frame_t f)
+bool frame_show(frame_t f)
 {
 	struct aegis_binding window;
+	uint8_t byte;
 
+	if (frame_table[f].state != FRAME_OWNED)
+		return false;
+	if (!exos_copy_guarded(&byte, frame_address(f), 1, &self->fault_resume))
+		return true;
+	window_entry(&window, f, BIND_READ | BIND_WRITE);
+	return bind_shared(&window, 1);
+}
+
+bool frame_break_all(frame_t f)
+{
 	while (aegis_frame_break(&f, 1) == -E_AGAIN)
 		;
-	window_entry(&window, f, BIND_READ | BIND_WRITE);
-	bind_shared(&window, 1);
+	return frame_show(f);
 }
 
 /* Idle, bare and pair frames have another frame's number there, which is no program's. */

@@ -31,7 +31,10 @@ frame_t frame_get_named(frame_t f);
 #define FRAME_PROGRAM 0x80000000u
 static inline void frame_give_program(frame_t f, uint32_t pid) { frame_references[f] = FRAME_PROGRAM | pid; }
 static inline void frame_take_program(frame_t f) { frame_references[f] = 1; }
-void frame_break_all(frame_t f); /* it is bound nowhere but in the window afterwards */
+/* Programs can bind, break and free by the kernel's calls what they hold. These mend that for a frame that is held: it is in the window afterwards, and the second: nowhere
+ * else. False: it is no ordinary frame now. */
+bool frame_show(frame_t f);
+bool frame_break_all(frame_t f);
 uint32_t frame_program(frame_t f); /* the process, or 0; f may be anything */
 /* Frames to be environment objects; and pairs of a frame and the next, to be page tables (bind.h). Not in the window. */
 frame_t frame_get_bare(void);

@@ -26,7 +26,7 @@
 	X(3, frames_get, "(frame_t *list, uint64_t n)", \
 	  "n frames become the program's own (n <= AEGIS_BATCH_MAX): each the one named in the list, or for FRAME_ANY whichever is free. The list receives them. " \
 	  "Contents: anything of this domain. Returns how many, in order. ENOMEM EBUSY (the named one is not free) EFAULT EINVAL") \
-	X(4, frames_put, "(const frame_t *list, uint64_t n)", "gives them back; which must be bound nowhere. Returns how many, in order. EINVAL EBUSY EFAULT") \
+	X(4, frames_put, "(const frame_t *list, uint64_t n)", "gives them back; which must be bound nowhere in the program. Returns how many, in order. EINVAL EBUSY EFAULT") \
 	X(5, region, "(uint64_t start, uint64_t length)", \
 	  "a range of free addresses (start 0: wherever there is room) becomes the program's own: ExOS binds nothing there and mends no faults there. " \
 	  "Multiples of 2 MiB. Returns start. munmap of the whole ends it. EINVAL ENOMEM EEXIST") \
@@ -49,7 +49,7 @@ enum { EXOS_INFO_MACHINE, EXOS_INFO_FRAMES, EXOS_INFO_ENVIRONMENTS, EXOS_INFO_CL
 static inline void *exos_frame_bytes(frame_t f) { return (void *)(EXOS_WINDOW_VA + (uint64_t)f * FRAME_SIZE); }
 
 /* Handlers run in the program, on a stack that it sets aside, with signals held back until they return; inside they may make system calls and touch pages
- * that fault, in regions too. They may not jump out. What they interrupted finds its registers as they were. */
+ * that fault, in regions too; a vfork is a fork there, and children of theirs do not return from them. One that nests too deeply ends its process. They may not jump out. What they interrupted finds its registers as they were. */
 struct exos_handlers {
 	/* A page fault in a region. error: bit 0 the page was bound (its rights forbade it), 1 write, 4 instruction fetch. True: mended, the access is tried
 	 * again. False: ExOS treats it as an access to nothing, SIGSEGV. */

@@ -20,7 +20,7 @@ static void give_frames(uint32_t count)
 {
 	uint32_t given = frames_give(count);
 
-	owed = count - given;
+	owed = count - MIN(given, count); /* of pairs both go */
 	if (owed && !handlers_demand(owed, self->upcall.demands[REVOKE_FRAMES].deadline))
 		log_line("%u frames are demanded back and %u are idle", count, given);
 }
@@ -28,7 +28,7 @@ static void give_frames(uint32_t count)
 void revoke_returned(void)
 {
 	if (owed)
-		owed -= frames_give(owed);
+		owed -= MIN(frames_give(owed), owed);
 }
 
 static void give_slices(uint32_t count)

@@ -12,7 +12,8 @@ struct regs;
 struct handlers {
 	uint64_t fault, revoke, slice_end; /* functions of the program's, or 0 */
 	uint64_t stack_top, flags;
-	uint64_t regions, regions_length;  /* a range in which all regions are; length 0: none */
+	uint64_t region, region_length;    /* the largest of its regions, or nothing: where the upcall's entry asks nobody whose a page is */
+	uint64_t transfer, async;          /* the entries of its service, while it serves */
 	uint64_t missed, missed_error;     /* a page of a region that the library itself missed in a system call; 0: none */
 };
 
@@ -27,7 +28,7 @@ struct self_page {
 	uint64_t events;            /* taken from upcall.pending and not acted on yet */
 	uint64_t library_top;       /* where the library's stack begins for who comes from the program; lower while the program runs on the library's
 				     * behalf (program/handler.h) */
-	uint64_t serving;           /* the library's stack pointer in the sleep between transfers */
+	uint64_t serving, nested;   /* the library's stack in the sleep between transfers, and in that of a service; 0: there is none (handler.S) */
 	uint8_t xsave[2816] __attribute__((aligned(64))); /* the program's vector registers while this environment does not run */
 	struct handlers handlers;   /* the program's: program/handler.h */
 };

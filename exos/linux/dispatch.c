@@ -1,6 +1,7 @@
 /* From the foreign entry to the handler of a Linux system call, and back by way of pending signals. */
 #include <exos/events.h>
 #include <exos/linux/linux.h>
+#include <exos/proc/x86_64/processor.h>
 #include <exos/program/handler.h>
 #include <exos/program/program.h>
 #include <exos/x86_64/entry.h>
@@ -43,14 +44,12 @@ static void on_return(struct regs *r)
 {
 	bool call = r->cause == CAUSE_FOREIGN;
 
-	if (call && r->rax == (uint64_t)-EFAULT && handler_missed(r)) {
-		r->rax = r->error; /* its number, as processor_restart_call has it */
-		exos_foreign(r);
-		return;
-	}
+	if (call && r->rax == (uint64_t)-EFAULT && handler_missed(r))
+		processor_restart_call(r); /* by the program, as one that never tires of this must be open to signals */
 	if (handler_runs()) {
 		if (call && r->rax == (uint64_t)-ERESTART)
 			r->rax = (uint64_t)-EINTR;
+		handler_holds_back();
 		handler_interrupted();
 		return;
 	}
@@ -64,6 +63,7 @@ void exos_foreign(struct regs *r)
 {
 	uint64_t number = (uint32_t)r->rax;
 
+	self->handlers.missed = 0;
 	domain_lock_outermost();
 	r->rax = (uint64_t)(number <= LAST_NUMBER && calls[number] ? calls[number](r) : missing(r));
 	domain_unlock_outermost();

@@ -74,11 +74,11 @@ int64_t linux_clone(struct regs *r)
 	result = proc_fork(r, &options);
 	if (result < 0)
 		return result;
-	pid = options.vfork ? self->proc->pid : result;
+	pid = result ? result : self->proc->pid; /* 0: it is the child that goes on here */
 	/* The child is there: an address where this cannot be written no longer undoes it. */
 	if (flags & CLONE_PARENT_SETTID)
 		copy_out(ADDRESS(void, parent_tid), &pid, sizeof(pid));
-	if (options.vfork && options.set_tid) /* proc_fork has told children with memory of their own */
+	if (!result && options.set_tid) /* proc_fork has told children with memory of their own */
 		copy_out(ADDRESS(void, child_tid), &pid, sizeof(pid));
 	return result;
 }

@@ -91,6 +91,7 @@ static int exec_in_place(struct image *image, struct regs *regs)
 
 	vm_clear(p->vm);
 	program_frames_release(p);
+	program_slices_release(p);
 	handlers_forget();
 	error = exec_load(image, p->vm, p, regs);
 	if (error) {
@@ -125,13 +126,17 @@ static int exec_apart(struct image *image, struct regs *regs)
 int proc_exec(struct regs *regs, const char *path, struct exec_strings *strings)
 {
 	struct proc *p = self->proc;
-	frame_t f = frame_get();
-	struct image *image = frame_address(f);
+	frame_t f;
+	struct image *image;
 	int result;
 
 	_Static_assert(sizeof(*image) <= FRAME_SIZE, "an image is one frame");
+	if (p->serves) /* whoever it serves would wait for another program */
+		return -EINVAL;
+	f = frame_get();
 	if (f == NO_FRAME)
 		return -ENOMEM;
+	image = frame_address(f);
 	result = image_open(image, NULL, path, strings);
 	if (!result) {
 		uint32_t mode = image->inode->mode;

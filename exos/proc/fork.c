@@ -8,6 +8,7 @@
 #include <exos/proc/fork.h>
 #include <exos/proc/memory.h>
 #include <exos/proc/table.h>
+#include <exos/program/handler.h>
 #include <exos/self.h>
 #include <exos/vm/copy.h>
 #include <exos/vm/vm.h>
@@ -57,6 +58,7 @@ void fork_give_back(struct proc *borrower, struct regs *regs)
 	exos_fpu_restore(lender->xsave);
 	exos_set_fs_base(lender->fs);
 	exos_set_gs_base(lender->gs);
+	self->library_top = LIBRARY_STACK_TOP; /* the borrower may have ended in a handler */
 	*regs = lender->regs;
 	regs->rax = (uint64_t)borrower->pid;
 	frame_put(borrower->vfork_frame);
@@ -106,6 +108,7 @@ static void undo(struct proc *child)
 
 int proc_fork(struct regs *regs, const struct fork_options *options)
 {
+	bool borrows = options->vfork && !handler_runs(); /* two cannot share what the library has on its stack then */
 	struct proc *child = table_add(self->proc);
 	int error;
 
@@ -113,7 +116,7 @@ int proc_fork(struct regs *regs, const struct fork_options *options)
 		return -EAGAIN;
 	error = table_inherit(child, self->proc);
 	if (!error)
-		error = options->vfork ? borrow_environment(child, regs, options) : copy_environment(child, regs, options);
+		error = borrows ? borrow_environment(child, regs, options) : copy_environment(child, regs, options);
 	if (error) {
 		undo(child);
 		return error;
@@ -123,5 +126,5 @@ int proc_fork(struct regs *regs, const struct fork_options *options)
 	child->restartable_signature = self->proc->restartable_signature;
 	child->clear_child_tid = options->clear_tid;
 	proc_forks++;
-	return options->vfork ? 0 : child->pid;
+	return borrows ? 0 : child->pid;
 }

@@ -2,6 +2,7 @@
  *
  * Sent by anyone who holds the domain lock; acted upon only by the process itself, on its way back to its program, or in a wait.
  * A process that is to act is notified, which ends its wait or interrupts its program. */
+#include <exos/events.h>
 #include <exos/heap.h>
 #include <exos/proc/exit.h>
 #include <exos/proc/proc.h>
@@ -35,7 +36,7 @@ static void effect_of_sending(struct proc *p, int number)
 	} else if (number == SIGKILL && p->state == PROC_STOPPED) {
 		go_on(p);
 	}
-	if (number == SIGKILL && p->slices.lent) { /* whoever schedules it need not agree to its end */
+	if (number == SIGKILL && !p->slices.held && !p->vfork_parent) { /* whoever schedules it need not agree to its end */
 		p->slices.lent = false;
 		cpus_give(p);
 	}
@@ -203,7 +204,7 @@ bool signal_interrupts(void)
 		struct signal_info info;
 		int number = set ? __builtin_ctzl(set) + 1 : 0;
 
-		if (s->pending & s->waited)
+		if (s->pending & s->waited || self->events & EVENT_RECLAIM)
 			return true;
 		if (!number)
 			return false;

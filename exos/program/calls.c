@@ -58,6 +58,8 @@ int64_t program_slices(struct regs *r)
 	p->slices.lent = !cpus;
 	if (cpus)
 		p->slices.mask = cpus;
+	if (p->vfork_parent) /* it gets them with an environment of its own */
+		return 0;
 	return cpus_give(p) ? 0 : -EAGAIN;
 }
 

@@ -3,11 +3,11 @@
 #include <exos/events.h>
 #include <exos/lock.h>
 #include <exos/proc/exit.h>
-#include <exos/proc/proc.h>
 #include <exos/program/handler.h>
 #include <exos/sched/wait.h>
 #include <exos/program/x86_64/handler.h>
 #include <exos/x86_64/entry.h>
+#include <exos/x86_64/offsets.h>
 
 #define RED_ZONE 128 /* what a function may keep below its stack pointer */
 #define STACK_ALIGN 64
@@ -18,11 +18,21 @@ static uint64_t stack_below(const struct regs *regs)
 	return handler_runs() ? ROUND_DOWN(regs->rsp - RED_ZONE, STACK_ALIGN) : self->handlers.stack_top;
 }
 
+/* An overflow of the library's stack would end the process where it happens, perhaps with the domain's lock held and something half changed. */
+static uint64_t call(const struct regs *regs, uint64_t handler, uint64_t a, uint64_t b)
+{
+	if ((uintptr_t)regs - LIBRARY_STACK_BOTTOM < HANDLER_STACK_LEFT) {
+		domain_lock();
+		handler_failed(regs);
+	}
+	return exos_handler_call(handler, a, b, stack_below(regs));
+}
+
 bool handler_fault(const struct regs *regs)
 {
 	uint64_t handler = self->handlers.fault;
 
-	return handler && exos_handler_call(handler, regs->address, regs->error, stack_below(regs)) & 0xff;
+	return handler && call(regs, handler, regs->address, regs->error) & 0xff;
 }
 
 bool handler_missed(const struct regs *regs)
@@ -30,13 +40,12 @@ bool handler_missed(const struct regs *regs)
 	uint64_t address = self->handlers.missed;
 
 	self->handlers.missed = 0;
-	return address && self->handlers.fault &&
-	       exos_handler_call(self->handlers.fault, address, self->handlers.missed_error, stack_below(regs)) & 0xff;
+	return address && self->handlers.fault && call(regs, self->handlers.fault, address, self->handlers.missed_error) & 0xff;
 }
 
 void handler_slice_end(const struct regs *regs)
 {
-	exos_handler_call(self->handlers.slice_end, 0, 0, stack_below(regs));
+	call(regs, self->handlers.slice_end, 0, 0);
 }
 
 void handler_reclaim(const struct regs *regs)
@@ -51,7 +60,7 @@ void handler_reclaim(const struct regs *regs)
 	p->reclaim_frames = 0;
 	domain_unlock();
 	if (frames && self->handlers.revoke)
-		exos_handler_call(self->handlers.revoke, frames, deadline, stack_below(regs));
+		call(regs, self->handlers.revoke, frames, deadline);
 }
 
 void handler_interrupted(void)
@@ -65,6 +74,12 @@ void handler_interrupted(void)
 		domain_lock();
 		proc_exit(SIGKILL);
 	}
+}
+
+void handler_holds_back(void)
+{
+	if (signal_deliverable(self->proc) || self->events & EVENT_RECLAIM)
+		__atomic_fetch_or(&self->upcall.pending, EVENT_SIGNAL, __ATOMIC_RELEASE);
 }
 
 void handler_failed(const struct regs *regs)

@@ -1,16 +1,21 @@
 /* Handlers of the program (exos/program.h), as the rest of ExOS calls them.
  *
  * The program then runs on the library's behalf: it has a stack of its own, upcalls and system calls in it use what is left of the library's stack, no signal is delivered,
- * and all events but the end of a slice stay pending. The same goes for a process that serves a transfer while it sleeps in the serve call. */
+ * and all events but the end of a slice stay pending. The same goes for a process that serves a transfer while it sleeps in the serve call.
+ *
+ * A child that is forked in a handler has the library's stack to itself, with nothing on it: it may exit or execute another program. If it returns from the handler it
+ * finds itself at the end of that stack, which is an access to nothing like any other of a program's. So vfork is a fork there (proc/fork.c). */
 #pragma once
 
+#include <exos/proc/proc.h>
 #include <exos/regs.h>
 #include <exos/self.h>
+#include <exos/vm/vm.h>
 
 /* Does the program run on the library's behalf, or the library on that program's? */
 static inline bool handler_runs(void) { return self->library_top != LIBRARY_STACK_TOP; }
-/* Is this address in a hull of the program's regions? */
-static inline bool handler_region(uint64_t address) { return address - self->handlers.regions < self->handlers.regions_length; }
+/* Is this address in a region of the program's, with a handler that may mend it? */
+static inline bool handler_region(uint64_t address) { return self->handlers.fault && vm_region_at(self->proc->vm, address); }
 
 /* A page fault of the program's in a region. False: no handler mends it. No lock held. */
 bool handler_fault(const struct regs *regs);
@@ -21,6 +26,8 @@ void handler_slice_end(const struct regs *regs);
 void handler_reclaim(const struct regs *regs);
 /* What is not to wait while a handler runs: the end of the slice, and of the process. */
 void handler_interrupted(void);
+/* In a handler, which holds them back: signals, or a demand, that no event is pending for. There is one again, for when it returns. */
+void handler_holds_back(void);
 /* A handler's own fault, which nothing mends. Lock held. */
 void handler_failed(const struct regs *regs);
 /* Forgotten: the process is another program from now on. */

@@ -42,45 +42,53 @@ int64_t program_frames_get(struct regs *r)
 static void put(struct proc *p, frame_t f)
 {
 	frame_take_program(f);
-	frame_put(f);
+	if (frame_held(f))
+		frame_put(f);
 	p->own_frames--;
+}
+
+/* The program may have broken or even freed it by the kernel's own calls: what comes back to the library is the domain's, and in the window only. */
+static int64_t may_put(frame_t f)
+{
+	if (frame_program(f) != (uint32_t)self->proc->pid)
+		return -EINVAL;
+	if (!frame_held(f))
+		return 0;
+	return frame_show(f) && frame_table[f].bindings == 1 ? 0 : -EBUSY;
 }
 
 int64_t program_frames_put(struct regs *r)
 {
 	frame_t list[AEGIS_BATCH_MAX];
-	uint64_t n = A1(r);
+	uint64_t n = A1(r), done = 0;
+	int64_t error = 0;
 
 	if (n - 1 >= AEGIS_BATCH_MAX)
 		return -EINVAL;
 	if (!list_in(list, r))
 		return -EFAULT;
-	for (uint64_t i = 0; i < n; i++) {
-		int64_t error = frame_program(list[i]) != (uint32_t)self->proc->pid ? -EINVAL : frame_table[list[i]].bindings > 1 ? -EBUSY : 0;
-
-		if (error)
-			return i ? (int64_t)i : error;
-		put(self->proc, list[i]);
-	}
+	while (done < n && !(error = may_put(list[done])))
+		put(self->proc, list[done++]);
 	revoke_returned();
-	return (int64_t)n;
+	return done ? (int64_t)done : error;
 }
 
 void program_frames_release(struct proc *p)
 {
-	for (frame_t f = 1; p->own_frames; f++) {
+	for (frame_t f = 1; p->own_frames && f < machine_info->frames; f++) {
 		if (frame_program(f) != (uint32_t)p->pid)
 			continue;
-		if (frame_table[f].bindings > 1) /* in another process, which will miss it */
-			frame_break_all(f);
-		put(p, f);
+		/* Perhaps it is in another process, which will miss it. */
+		if (!frame_held(f) || (frame_show(f) && frame_table[f].bindings == 1) || frame_break_all(f))
+			put(p, f);
 	}
+	p->own_frames = 0; /* of what was repossessed, or freed behind the library's back, there may be no trace */
 }
 
 int64_t program_region(struct regs *r)
 {
 	struct handlers *h = &self->handlers;
-	uint64_t start = A0(r), length = A1(r), end;
+	uint64_t start = A0(r), length = A1(r);
 	int64_t result;
 
 	if (self->proc->vfork_parent)
@@ -88,11 +96,10 @@ int64_t program_region(struct regs *r)
 	result = vm_region_make(self->proc->vm, &start, length);
 	if (result)
 		return result;
-	if (!h->regions_length)
-		h->regions = start;
-	end = MAX(h->regions + h->regions_length, start + length);
-	h->regions = MIN(h->regions, start);
-	h->regions_length = end - h->regions;
+	if (length > h->region_length) {
+		h->region = start;
+		h->region_length = length;
+	}
 	return (int64_t)start;
 }
 

@@ -10,5 +10,7 @@ struct proc;
 int64_t program_call(struct regs *r);
 /* Frames that became a program's own come back: at its end, and at its exec. Nothing of the program's has them bound any more. */
 void program_frames_release(struct proc *p);
+/* The kernel's sleep of a process that serves a transfer at the moment, as part of that. Upcalls are disabled. */
+int64_t serve_sleep(uint64_t deadline, env_id to);
 /* Its children that hold no slices hold some again: who scheduled them is gone. */
 void program_slices_release(struct proc *p);

@@ -4,20 +4,32 @@
 #include <exos/linux/linux.h>
 #include <exos/program/calls.h>
 #include <exos/program/handler.h>
+#include <exos/program/program.h>
 #include <exos/program/x86_64/handler.h>
 #include <exos/x86_64/entry.h>
 
-static void set_entries(const struct exos_service *service)
+static void set_entries(uint64_t transfer, uint64_t async)
 {
 	struct aegis_entries entries = {
 		.exception = (uintptr_t)exos_entry_upcall,
 		.event = (uintptr_t)exos_entry_upcall,
 		.foreign = (uintptr_t)exos_entry_foreign,
-		.transfer = (uintptr_t)service->transfer,
-		.async = (uintptr_t)service->async,
+		.transfer = transfer,
+		.async = async,
 	};
 
 	aegis_env_entries(&entries);
+}
+
+/* Nobody else is served meanwhile, even if the one who waits is gone: what is on the library's stack is in the way. */
+int64_t serve_sleep(uint64_t deadline, env_id to)
+{
+	int64_t result;
+
+	set_entries(0, 0);
+	result = exos_sleep_in_service(~0ul, deadline, to);
+	set_entries(self->handlers.transfer, self->handlers.async);
+	return result;
 }
 
 /* As wait.c's sleep: from before the look at the signals until the kernel's sleep no event is lost, because upcalls are disabled, and then because, with the
@@ -36,7 +48,7 @@ static void sleep_serving(const struct proc *p)
 
 int64_t program_serve(struct regs *r)
 {
-	static const struct exos_service none;
+	uint8_t vectors[sizeof(self->xsave)] __attribute__((aligned(64)));
 	struct exos_service service;
 	struct proc *p = self->proc;
 	uint32_t depth;
@@ -50,7 +62,11 @@ int64_t program_serve(struct regs *r)
 	if (handler_runs() || p->vfork_parent || !service.transfer || !service.async || (uint64_t)service.transfer >= PROGRAM_TOP ||
 		(uint64_t)service.async >= PROGRAM_TOP)
 		return -EINVAL;
-	set_entries(&service);
+	self->handlers.transfer = (uint64_t)service.transfer;
+	self->handlers.async = (uint64_t)service.async;
+	set_entries(self->handlers.transfer, self->handlers.async);
+	memset(vectors, 0, sizeof(vectors)); /* xrstor refuses a header that is not */
+	exos_fpu_save(vectors);
 	p->serves = p->sleeping = true;
 	proc_account_stop(p);
 	depth = domain_unlock_all();
@@ -58,6 +74,7 @@ int64_t program_serve(struct regs *r)
 	domain_relock(depth);
 	proc_account_start(p);
 	p->serves = p->sleeping = false;
-	set_entries(&none);
+	exos_fpu_restore(vectors);
+	set_entries(0, 0);
 	return -EINTR;
 }

@@ -7,6 +7,8 @@
 #include <exos/events.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
+#include <exos/program/handler.h>
+#include <exos/program/program.h>
 #include <exos/sched/wait.h>
 #include <exos/self.h>
 #include <exos/x86_64/entry.h>
@@ -36,14 +38,25 @@ static inline bool any_woken(const struct waiter *w, size_t n)
 	return false;
 }
 
+/* Is there something to do for it before it waits on? A handler of the program's only makes way for the end. */
+static inline bool interrupts(const struct proc *p)
+{
+	if (handler_runs())
+		return p->signals.pending & signal_bit(SIGKILL);
+	return signal_deliverable(p) || (self->events & EVENT_RECLAIM && p->state != PROC_STOPPED);
+}
+
 static inline int sleep_disabled(const struct proc *p, const struct waiter *w, size_t n, uint64_t deadline)
 {
 	do { /* who was woken before this has a notification pending, and does not sleep */
-		if (p ? signal_deliverable(p) || self->events & EVENT_RECLAIM : self->events != 0)
+		if (p ? interrupts(p) : self->events != 0)
 			return -EINTR;
 		if (deadline && ticks_now() >= deadline)
 			return -ETIMEDOUT;
-		exos_sleep(~0ul, deadline, self->woken);
+		if (p && p->serves)
+			serve_sleep(deadline, self->woken);
+		else
+			exos_sleep(~0ul, deadline, self->woken);
 		self->woken = 0;
 		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) &
 				~(EVENT_SLICE_END | EVENT_WAKE | EVENT_SIGNAL | EVENT_ALARM);
@@ -69,6 +82,8 @@ static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline)
 	if (p) {
 		p->sleeping = false;
 		proc_account_start(p);
+		if (handler_runs())
+			handler_holds_back();
 	}
 	return result;
 }

@@ -1,7 +1,8 @@
 /* Regions: parts of an address space that the program manages itself (exos/program.h). Here they are areas in which nothing is ever bound, and hardware
- * page tables for what the program binds. Domain lock held.
+ * page tables for what the program binds. Domain lock held, but for vm_region_at.
  *
  * The table of 2 MiB is a leaf that counts one page more than it has, until the region goes; regions lie on multiples of 2 MiB, so a leaf is in one or in none. */
+#include <exos/self.h>
 #include <exos/vm/table.h>
 
 int64_t vm_region_make(struct vm *vm, uint64_t *start, uint64_t length)
@@ -41,6 +42,13 @@ int64_t vm_region_leaf(struct vm *vm, uint64_t address)
 	return leaf->table;
 }
 
+bool vm_region_at(struct vm *vm, uint64_t address)
+{
+	const struct vm_area *area = area_from(vm, address);
+
+	return area && area->start <= address && area->flags & VM_OWN;
+}
+
 bool region_may_go(struct vm *vm, uint64_t start, uint64_t end)
 {
 	for (struct vm_area *area = area_from(vm, start); area && area->start < end; area = area_next(vm, area))
@@ -54,4 +62,6 @@ void region_go(struct vm *vm, const struct vm_area *area, uint64_t start, uint64
 	for (struct vm_leaf *leaf = leaf_from(vm, MAX(area->start, start)); leaf && leaf->va < MIN(area->end, end);
 		leaf = leaf_from(vm, leaf->va + LEAF_SPAN))
 		leaf->count--;
+	if (start < self->handlers.region + self->handlers.region_length && end > self->handlers.region)
+		self->handlers.region_length = 0;
 }

@@ -81,6 +81,8 @@ uint64_t vm_mapped(struct vm *vm); /* bytes in areas */
 int64_t vm_region_make(struct vm *vm, uint64_t *start, uint64_t length);
 /* The frame of the hardware's page table for the 2 MiB around an address in a region, or -EINVAL, -ENOMEM. */
 int64_t vm_region_leaf(struct vm *vm, uint64_t address);
+/* Is it in a region? For the current process, which alone changes its areas: the lock need not be held. */
+bool vm_region_at(struct vm *vm, uint64_t address);
 
 /* A page fault of the current process: 0 when it is mended, else -EFAULT (no area: SEGV_MAPERR), -EACCES
  * (protection: SEGV_ACCERR), -EIO (past the end of the inode: SIGBUS) or -ENOMEM. */

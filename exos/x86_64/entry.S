@@ -103,8 +103,8 @@ exos_entry_upcall:
 	cmpl $PAGE_FAULT, SELF_FRAME_CAUSE(%rcx)
 	jne upcall
 	mov SELF_FRAME_ADDRESS(%rcx), %r11
-	sub SELF_REGIONS(%rcx), %r11
-	cmp SELF_REGIONS_LENGTH(%rcx), %r11
+	sub SELF_REGION(%rcx), %r11
+	cmp SELF_REGION_LENGTH(%rcx), %r11
 	jb region_fault
 upcall:
 	mov SELF_TOP(%rcx), %r11
@@ -192,10 +192,16 @@ exos_region_return_end:
 	mov %rsp, %rdi
 	call exos_region_declined
 	jmp exos_resume_regs
-2:	mov SELF_FRAME_RSP(%rcx), %rdx
+2:	movabs $STACK_TOP - STACK_SIZE + HANDLER_STACK_LEFT, %r8
+	cmp %r8, %rsp
+	jb 4f
+	mov SELF_FRAME_RSP(%rcx), %rdx
 	sub $RED_ZONE, %rdx
 	and $-64, %rdx
 	jmp 1b
+4:	movl $0, SELF_DISABLED(%rcx) /* as if it had declined */
+	cld
+	jmp 3b
 
 /* void exos_go(const struct regs *) */
 	.globl exos_go

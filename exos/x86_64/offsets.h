@@ -19,11 +19,13 @@
 #define SELF_SCRATCH 280
 #define SELF_TOP 360
 #define SELF_SERVING 368
+#define SELF_NESTED 376
 #define SELF_HANDLER_FAULT 3200
 #define SELF_HANDLER_STACK 3224
 #define SELF_HANDLER_FLAGS 3232
-#define SELF_REGIONS 3240
-#define SELF_REGIONS_LENGTH 3248
+#define SELF_REGION 3240
+#define SELF_REGION_LENGTH 3248
 #define REGS_CAUSE 120 /* in struct regs */
 #define FIELD_CALLS 187
+#define HANDLER_STACK_LEFT 8192 /* of the library's stack, for what a handler calls and what interrupts it: one that would have less is not begun */
 #define SELF_XSAVE 384

@@ -75,8 +75,8 @@ static struct aegis_binding random_entry(const struct m_env *e, const struct m_e
 	}
 	if (one_in(5))
 		return (struct aegis_binding){ va, 0 };
-	if (one_in(8))
-		return (struct aegis_binding){ va, BIND_ENTRY(one_in(20) ? random_below(1024) : 1 + random_below(16), random_rights() | BIND_SAME) };
+	if (one_in(4)) /* and more than are forgotten one by one */
+		return (struct aegis_binding){ va, BIND_ENTRY(one_in(3) ? random_below(520) : 1 + random_below(16), random_rights() | BIND_SAME) };
 	f = cap && !one_in(4) ? (frame_t)(cap->cap.first + random_below(cap->cap.count % 200 + 1)) : frame_choose(account);
 	return (struct aegis_binding){ va, BIND_ENTRY(f, random_rights()) };
 }
