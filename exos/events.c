@@ -16,7 +16,10 @@ _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RI
 		       offsetof(struct self_page, handlers.fault) == SELF_HANDLER_FAULT && offsetof(struct self_page, handlers.stack_top) == SELF_HANDLER_STACK &&
 		       offsetof(struct self_page, handlers.region) == SELF_REGION && offsetof(struct self_page, handlers.region_length) == SELF_REGION_LENGTH &&
 		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct self_page, serving) == SELF_SERVING &&
-		       offsetof(struct self_page, nested) == SELF_NESTED && offsetof(struct regs, cause) == REGS_CAUSE,
+		       offsetof(struct self_page, handlers.missed) == SELF_HANDLER_MISSED && offsetof(struct self_page, nested) == SELF_NESTED &&
+		       offsetof(struct self_page, env) == SELF_ENV && offsetof(struct self_page, lock_depth) == SELF_LOCK_DEPTH && offsetof(struct self_page, proc) == SELF_PROC &&
+		       offsetof(struct regs, r15) == REGS_R15 && offsetof(struct regs, rax) == REGS_RAX && offsetof(struct regs, rdi) == REGS_RDI &&
+		       offsetof(struct regs, rip) == REGS_RIP && offsetof(struct regs, ss) == REGS_SS && sizeof(struct regs) == REGS_SIZE,
 	"offsets.h");
 
 #define VECTOR_PAGE_FAULT 14
@@ -169,9 +172,25 @@ static bool within(const struct regs *regs, const char *from, const char *to)
 static void finish_return(struct regs *regs)
 {
 	const uint64_t top = self->library_top - sizeof(*regs);
+	const struct regs *program = (const struct regs *)top;
 
 	if (within(regs, exos_foreign_field, exos_foreign_field_end)) {
-		regs->rip = self->upcall.foreign_rip - (regs->rip < (uint64_t)exos_foreign_field_answered ? SYSCALL_LENGTH : 0);
+		uint64_t answered = (uint64_t)(exos_foreign_field_answered - exos_field_pid);
+		bool is = regs->rip >= (uint64_t)exos_field_pid && (regs->rip - (uint64_t)exos_field_pid) % FIELD_SIZE == answered;
+
+		regs->rip = self->upcall.foreign_rip - (is ? 0 : SYSCALL_LENGTH);
+	} else if (within(regs, exos_foreign_left, exos_foreign_leave_end)) {
+		regs->rip = regs->rcx;
+	} else if (within(regs, exos_foreign_leave, exos_foreign_left)) {
+		regs->rdi = program->rdi;
+		regs->rsi = program->rsi;
+		regs->rdx = program->rdx;
+		regs->r10 = program->r10;
+		regs->r8 = program->r8;
+		regs->r9 = program->r9;
+		regs->rip = program->rip;
+		regs->rflags = program->rflags;
+		regs->rsp = program->rsp;
 	} else if ((within(regs, exos_resume_regs, exos_resume_regs_end) || within(regs, exos_region_return, exos_region_return_end)) && regs->rsp >= top) {
 		/* What has been popped is in its register; the rest still is where it was. */
 		uint64_t popped = regs->rsp - top;

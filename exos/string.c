@@ -22,7 +22,7 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	if (n >= VECTOR_LEAST) {
 		uint64_t unguarded;
 
-		exos_copy_guarded(to, from, n, &unguarded);
+		exos_copy_guarded_call(to, from, n, &unguarded);
 		return to;
 	}
 	for (; at + 4 * WORD <= n; at += 4 * WORD) {

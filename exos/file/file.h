@@ -154,19 +154,24 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t 
 void file_ref(struct file *f);
 void file_put(struct file *f);
 
-/* A descriptor is a pointer whose lowest bit says close-on-exec, in blocks that never move once they are there. */
+/* Descriptors are in blocks that never move once they are there. */
 #define FILE_BLOCK 64
+struct file_block {
+	struct file *files[FILE_BLOCK];
+	uint64_t close_on_exec; /* a bit for each */
+};
 struct file_table {
 	uint32_t room;	      /* blocks' worth of descriptors */
 	uint32_t lowest_free; /* none is free below this */
 	uint32_t block_room;
-	uintptr_t **blocks;
+	struct file_block **blocks;
+	const struct file_block *first; /* of them, or an empty one: most descriptors are in it */
 };
-static inline struct file *file_at(const struct file_table *t, int number) /* no reference; null if there is none */
+static inline struct file *file_at(const struct file_table *t, uint32_t number) /* no reference; null if there is none */
 {
-	if ((uint32_t)number >= t->room)
-		return NULL;
-	return (struct file *)(t->blocks[(uint32_t)number / FILE_BLOCK][(uint32_t)number % FILE_BLOCK] & ~(uintptr_t)1);
+	if (__builtin_expect(number < FILE_BLOCK, 1))
+		return t->first->files[number];
+	return number < t->room ? t->blocks[number / FILE_BLOCK]->files[number % FILE_BLOCK] : NULL;
 }
 struct file_table *file_table_new(void);
 struct file_table *file_table_copy(struct file_table *t);

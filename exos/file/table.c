@@ -8,28 +8,39 @@
 #include <exos/proc/proc.h>
 #include <exos/self.h>
 
-#define CLOSE_ON_EXEC ((uintptr_t)1)
 #define BLOCKS_FIRST  4u
-#define BLOCKS_MAX    ((uint32_t)(HEAP_MAX / sizeof(uintptr_t *)))
+#define BLOCKS_MAX    ((uint32_t)(HEAP_MAX / sizeof(struct file_block *)))
 
-static uintptr_t *slot(const struct file_table *t, int number)
+static struct file **slot(const struct file_table *t, int number)
 {
-	return &t->blocks[(uint32_t)number / FILE_BLOCK][(uint32_t)number % FILE_BLOCK];
+	return &t->blocks[(uint32_t)number / FILE_BLOCK]->files[(uint32_t)number % FILE_BLOCK];
+}
+
+static void mark(struct file_table *t, int number, bool close_on_exec)
+{
+	uint64_t *marks = &t->blocks[(uint32_t)number / FILE_BLOCK]->close_on_exec, bit = 1ul << (uint32_t)number % FILE_BLOCK;
+
+	*marks = close_on_exec ? *marks | bit : *marks & ~bit;
 }
 
 struct file_table *file_table_new(void)
 {
-	return heap_alloc(sizeof(struct file_table));
+	static const struct file_block none;
+	struct file_table *t = heap_alloc(sizeof(*t));
+
+	if (t)
+		t->first = &none;
+	return t;
 }
 
 static bool table_add_block(struct file_table *t)
 {
 	uint32_t used = t->room / FILE_BLOCK;
-	uintptr_t *block;
+	struct file_block *block;
 
 	if (used == t->block_room) {
 		uint32_t more = t->block_room ? t->block_room * 2 : BLOCKS_FIRST;
-		uintptr_t **blocks;
+		struct file_block **blocks;
 
 		if (more > BLOCKS_MAX || !(blocks = heap_alloc(more * sizeof(*blocks))))
 			return false;
@@ -39,10 +50,11 @@ static bool table_add_block(struct file_table *t)
 		t->blocks = blocks;
 		t->block_room = more;
 	}
-	block = heap_alloc(FILE_BLOCK * sizeof(*block));
+	block = heap_alloc(sizeof(*block));
 	if (!block)
 		return false;
 	t->blocks[used] = block;
+	t->first = t->blocks[0];
 	t->room += FILE_BLOCK;
 	return true;
 }
@@ -78,12 +90,14 @@ struct file_table *file_table_copy(struct file_table *t)
 		}
 	}
 	for (int n = 0; n < size; n++) {
-		uintptr_t held = *slot(t, n);
+		struct file *f = *slot(t, n);
 
-		*slot(copy, n) = held;
-		if (held)
-			file_ref((struct file *)(held & ~CLOSE_ON_EXEC));
+		*slot(copy, n) = f;
+		if (f)
+			file_ref(f);
 	}
+	for (uint32_t b = 0; b < copy->room / FILE_BLOCK; b++)
+		copy->blocks[b]->close_on_exec = t->blocks[b]->close_on_exec;
 	copy->lowest_free = t->lowest_free;
 	return copy;
 }
@@ -102,7 +116,7 @@ void file_table_exec(struct file_table *t)
 	int size = file_table_size(t);
 
 	for (int n = 0; n < size; n++) {
-		if (*slot(t, n) & CLOSE_ON_EXEC)
+		if (file_close_on_exec(t, n))
 			file_close(t, n);
 	}
 }
@@ -126,7 +140,8 @@ int file_install(struct file_table *t, struct file *f, int lowest, bool close_on
 		if (!table_add_block(t))
 			return -EMFILE;
 	}
-	*slot(t, (int)n) = (uintptr_t)f | (close_on_exec ? CLOSE_ON_EXEC : 0);
+	*slot(t, (int)n) = f;
+	mark(t, (int)n, close_on_exec);
 	if ((uint32_t)lowest <= t->lowest_free)
 		t->lowest_free = n + 1;
 	return (int)n;
@@ -142,17 +157,18 @@ int file_install_at(struct file_table *t, struct file *f, int number, bool close
 	}
 	if (*slot(t, number))
 		file_close(t, number);
-	*slot(t, number) = (uintptr_t)f | (close_on_exec ? CLOSE_ON_EXEC : 0);
+	*slot(t, number) = f;
+	mark(t, number, close_on_exec);
 	return number;
 }
 
 int file_close(struct file_table *t, int number)
 {
-	struct file *f = file_at(t, number);
+	struct file *f = file_at(t, (uint32_t)number);
 
 	if (!f)
 		return -EBADF;
-	*slot(t, number) = 0;
+	*slot(t, number) = NULL;
 	t->lowest_free = MIN(t->lowest_free, (uint32_t)number);
 	/* A process loses its range locks with the first of its descriptors of that file. */
 	if (f->inode->locks)
@@ -163,11 +179,11 @@ int file_close(struct file_table *t, int number)
 
 bool file_close_on_exec(struct file_table *t, int number)
 {
-	return file_at(t, number) && (*slot(t, number) & CLOSE_ON_EXEC);
+	return file_at(t, (uint32_t)number) && t->blocks[(uint32_t)number / FILE_BLOCK]->close_on_exec >> (uint32_t)number % FILE_BLOCK & 1;
 }
 
 void file_set_close_on_exec(struct file_table *t, int number, bool on)
 {
-	if (file_at(t, number))
-		*slot(t, number) = (*slot(t, number) & ~CLOSE_ON_EXEC) | (on ? CLOSE_ON_EXEC : 0);
+	if (file_at(t, (uint32_t)number))
+		mark(t, number, on);
 }

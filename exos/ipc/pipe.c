@@ -6,6 +6,7 @@
 #include <exos/heap.h>
 #include <exos/ipc/pipe.h>
 #include <exos/proc/proc.h>
+#include <exos/sched/turn.h>
 #include <exos/self.h>
 #include <exos/vm/copy.h>
 
@@ -17,8 +18,10 @@ struct pipe {
 	uint32_t readers, writers;		   /* open files at each end */
 	uint32_t opened_read, opened_write;	   /* how often an end was ever opened: for FIFOs' openers */
 	struct wait_queue read_queue, write_queue; /* who waits for bytes, for room */
-	frame_t frames[PIPE_FRAMES];
-	frame_t spare;
+	char *pages[PIPE_FRAMES], *spare;	   /* frames in the window, or null */
+	/* What most calls, which move bytes within a page, need to know: kept by pipe_look. Position + base is an address. */
+	uint64_t put_base, put_limit;		   /* a write up to this position wants nothing but the bytes put there */
+	uint64_t take_base, take_limit;		   /* a read that ends before this one wants nothing but the bytes taken */
 };
 
 static struct pipe *pipe_make(void)
@@ -35,32 +38,38 @@ static struct pipe *pipe_make(void)
 static void pipe_free(struct pipe *p)
 {
 	for (size_t n = 0; n < PIPE_FRAMES; n++) {
-		if (p->frames[n] != NO_FRAME)
-			frame_put(p->frames[n]);
+		if (p->pages[n])
+			frame_put(address_frame(p->pages[n]));
 	}
-	if (p->spare != NO_FRAME)
-		frame_put(p->spare);
+	if (p->spare)
+		frame_put(address_frame(p->spare));
 	heap_free(p);
 }
 
-static frame_t *pipe_slot(struct pipe *p, uint64_t at) { return &p->frames[at / FRAME_SIZE % PIPE_FRAMES]; }
+static char **pipe_slot(struct pipe *p, uint64_t at) { return &p->pages[at / FRAME_SIZE % PIPE_FRAMES]; }
 
 /* Bytes that fit in now. A page that is still being read gives its room back only as a whole. */
 static size_t pipe_room(const struct pipe *p) { return ROUND_DOWN(p->read_at, FRAME_SIZE) + PIPE_SIZE - p->write_at; }
 
-static void wake(struct wait_queue *q)
+/* After whatever may change what the page at either end is, or who is there. What is put and taken within the limits changes nothing of this. */
+static void pipe_look(struct pipe *p)
 {
-	if (!list_empty(&q->waiters))
-		wake_all(q);
+	uint64_t put_page = ROUND_DOWN(p->write_at, FRAME_SIZE), take_page = ROUND_DOWN(p->read_at, FRAME_SIZE);
+	char *put = *pipe_slot(p, put_page);
+
+	p->put_base = (uintptr_t)put - put_page;
+	p->put_limit = put && p->readers ? MIN(put_page + FRAME_SIZE, take_page + PIPE_SIZE) : 0;
+	p->take_base = (uintptr_t)*pipe_slot(p, take_page) - take_page;
+	p->take_limit = p->spare ? 0 : take_page + FRAME_SIZE;
 }
 
-static void pipe_free_frame(struct pipe *p, frame_t *slot)
+static void pipe_free_page(struct pipe *p, char **slot)
 {
-	if (p->spare == NO_FRAME)
+	if (!p->spare)
 		p->spare = *slot;
 	else
-		frame_put(*slot);
-	*slot = NO_FRAME;
+		frame_put(address_frame(*slot));
+	*slot = NULL;
 }
 
 /* Bytes were taken out: frees what was emptied. An empty pipe starts again in the page that it has. */
@@ -69,20 +78,57 @@ static void pipe_taken(struct pipe *p, size_t n)
 	uint64_t at = p->read_at + n;
 
 	if (at % FRAME_SIZE == 0) {
-		pipe_free_frame(p, pipe_slot(p, p->read_at));
+		pipe_free_page(p, pipe_slot(p, p->read_at));
 	} else if (at == p->write_at) {
 		p->write_at = at = ROUND_DOWN(at, FRAME_SIZE);
-		if (p->spare != NO_FRAME) {
-			frame_put(p->spare);
-			p->spare = NO_FRAME;
-		}
+		if (p->spare)
+			frame_put(address_frame(p->spare));
+		p->spare = NULL;
 	}
 	p->read_at = at;
+	pipe_look(p);
 }
 
-/* Waits for bytes: 1 when there are some, 0 at the end, or -errno. */
-static int pipe_wait_bytes(struct file *f, struct pipe *p)
+static __attribute__((noinline)) ssize pipe_take_pages(struct pipe *p, char *program, size_t n)
 {
+	size_t done = 0;
+	int err;
+
+	do {
+		size_t in_page = p->read_at % FRAME_SIZE;
+		size_t part = MIN(MIN(n - done, FRAME_SIZE - in_page), p->write_at - p->read_at);
+
+		err = copy_out(program + done, *pipe_slot(p, p->read_at) + in_page, part);
+		if (err)
+			break;
+		pipe_taken(p, part);
+		done += part;
+	} while (done < n && p->read_at != p->write_at);
+	if (pipe_room(p) >= PIPE_ATOMIC)
+		wake_all(&p->write_queue);
+	return done ? (ssize)done : err;
+}
+
+/* Of a pipe that is not empty. */
+static __attribute__((noinline)) ssize pipe_take(struct pipe *p, char *program, size_t n)
+{
+	uint64_t at = p->read_at, end = at + MIN(n, p->write_at - at);
+
+	if (end >= p->take_limit || p->write_queue.turn || !list_empty(&p->write_queue.waiters))
+		return pipe_take_pages(p, program, n);
+	if (copy_out(program, (void *)(p->take_base + at), end - at))
+		return -EFAULT;
+	at = p->read_at; /* again, rather than kept in the meantime */
+	p->read_at = end;
+	if (end == p->write_at) /* an empty pipe starts again in the page that it has */
+		p->read_at = p->write_at = ROUND_DOWN(at, FRAME_SIZE);
+	return (ssize)(end - at);
+}
+
+static __attribute__((noinline)) ssize pipe_read_waiting(struct file *f, void *program, size_t n)
+{
+	const struct pipe *p = f->data;
+
 	while (p->read_at == p->write_at) {
 		int err;
 
@@ -90,43 +136,37 @@ static int pipe_wait_bytes(struct file *f, struct pipe *p)
 			return 0;
 		if (f->flags & OPEN_NONBLOCK)
 			return -EAGAIN;
-		file_ref(f); /* another of this process's descriptor table's users may close it meanwhile */
-		err = wait_on(&p->read_queue, 0);
+		file_ref(f);
+		err = wait_on(&((struct pipe *)f->data)->read_queue, 0);
 		file_put(f);
 		if (err)
 			return -ERESTART;
 	}
-	return 1;
+	return pipe_take(f->data, program, n);
+}
+
+/* Of an empty pipe, in a conversation. */
+static __attribute__((noinline)) ssize pipe_read_turn(struct file *f, void *program, size_t n)
+{
+	struct pipe *p = f->data;
+
+	file_ref(f); /* another of this process's descriptor table's users may close it meanwhile */
+	turn_give(&p->read_queue);
+	file_put(f);
+	p = f->data;
+	return p->read_at == p->write_at ? pipe_read_waiting(f, program, n) : pipe_take(p, program, n);
 }
 
 static ssize pipe_read(struct file *f, void *program, size_t n, uint64_t *offset)
 {
 	struct pipe *p = f->data;
-	size_t done = 0;
-	int err = 0;
 
 	(void)offset;
 	if (!n)
 		return 0;
-	if (p->read_at == p->write_at) {
-		err = pipe_wait_bytes(f, p);
-		if (err <= 0)
-			return err;
-	}
-	do {
-		size_t in_page = p->read_at % FRAME_SIZE;
-		size_t part = MIN(MIN(n - done, FRAME_SIZE - in_page), p->write_at - p->read_at);
-
-		err = copy_out(
-			(char *)program + done, (char *)frame_address(*pipe_slot(p, p->read_at)) + in_page, part);
-		if (err)
-			break;
-		pipe_taken(p, part);
-		done += part;
-	} while (done < n && p->read_at != p->write_at);
-	if (!list_empty(&p->write_queue.waiters) && pipe_room(p) >= PIPE_ATOMIC)
-		wake_all(&p->write_queue);
-	return done ? (ssize)done : err;
+	if (p->read_at != p->write_at)
+		return pipe_take(p, program, n);
+	return p->writers && !(f->flags & OPEN_NONBLOCK) && turn_due() ? pipe_read_turn(f, program, n) : pipe_read_waiting(f, program, n);
 }
 
 /* Waits until `n` bytes fit in: 0 or -errno. */
@@ -143,9 +183,13 @@ static int pipe_wait_room(struct file *f, struct pipe *p, size_t n)
 			return 0;
 		if (f->flags & OPEN_NONBLOCK)
 			return -EAGAIN;
-		wake(&p->read_queue);
+		wake_all(&p->read_queue);
 		file_ref(f);
-		err = wait_on(&p->write_queue, 0);
+		err = 0;
+		if (turn_due())
+			turn_give(&p->write_queue);
+		else
+			err = wait_on(&p->write_queue, 0);
 		file_put(f);
 		if (err)
 			return -ERESTART;
@@ -154,29 +198,40 @@ static int pipe_wait_room(struct file *f, struct pipe *p, size_t n)
 
 static int pipe_reserve(struct file *f, size_t n) { return n <= PIPE_ATOMIC ? pipe_wait_room(f, f->data, n) : 0; }
 
+/* The page at the writing end, with what is needed to have one; null: no memory. */
+static char *pipe_page(struct pipe *p)
+{
+	char **slot = pipe_slot(p, p->write_at);
+
+	if (!*slot) {
+		frame_t frame = p->spare ? address_frame(p->spare) : frame_get();
+
+		if (frame == NO_FRAME)
+			return NULL;
+		*slot = frame_address(frame);
+		p->spare = NULL;
+	}
+	return *slot;
+}
+
 /* One page's worth at the writing end. */
 static inline ssize pipe_put(struct pipe *p, const void *from, size_t n, bool library)
 {
 	size_t in_page = p->write_at % FRAME_SIZE, part = MIN(MIN(n, FRAME_SIZE - in_page), pipe_room(p));
-	frame_t *slot = pipe_slot(p, p->write_at);
-	char *to;
+	char *page = pipe_page(p);
 
-	if (*slot == NO_FRAME) {
-		*slot = p->spare != NO_FRAME ? p->spare : frame_get();
-		if (*slot == NO_FRAME)
-			return -ENOMEM;
-		p->spare = NO_FRAME;
-	}
-	to = (char *)frame_address(*slot) + in_page;
+	if (!page)
+		return -ENOMEM;
 	if (library)
-		memcpy(to, from, part);
-	else if (copy_in(to, from, part))
+		memcpy(page + in_page, from, part);
+	else if (copy_in(page + in_page, from, part))
 		return -EFAULT;
 	p->write_at += part;
+	pipe_look(p);
 	return (ssize)part;
 }
 
-static inline ssize pipe_write_from(struct file *f, const void *from, size_t n, bool library)
+static ssize pipe_write_from(struct file *f, const void *from, size_t n, bool library)
 {
 	struct pipe *p = f->data;
 	size_t need = n <= PIPE_ATOMIC ? n : 1, done = 0;
@@ -196,14 +251,24 @@ static inline ssize pipe_write_from(struct file *f, const void *from, size_t n, 
 		done += (size_t)part;
 		need = 1;
 	} while (done < n);
-	wake(&p->read_queue);
+	wake_all(&p->read_queue);
 	return done ? (ssize)done : part;
 }
 
 static ssize pipe_write(struct file *f, const void *program, size_t n, uint64_t *offset)
 {
+	struct pipe *p = f->data;
+	uint64_t end = p->write_at + n;
+
 	(void)offset;
-	return pipe_write_from(f, program, n, false);
+	if (end > p->put_limit)
+		return pipe_write_from(f, program, n, false);
+	if (copy_in((void *)(p->put_base + p->write_at), program, n))
+		return -EFAULT;
+	n = end - p->write_at; /* which it is; not kept in the meantime */
+	p->write_at = end;
+	wake_all(&p->read_queue);
+	return (ssize)n;
 }
 
 static ssize pipe_write_library(struct file *f, const void *bytes, size_t n, uint64_t *offset)
@@ -234,9 +299,10 @@ static void pipe_close(struct file *f)
 	struct pipe *p = f->data;
 
 	if ((f->flags & OPEN_ACCESS) != OPEN_WRITE && !--p->readers)
-		wake(&p->write_queue);
+		wake_all(&p->write_queue);
 	if ((f->flags & OPEN_ACCESS) != OPEN_READ && !--p->writers)
-		wake(&p->read_queue);
+		wake_all(&p->read_queue);
+	pipe_look(p);
 	if (!p->readers && !p->writers) {
 		f->inode->data = NULL;
 		pipe_free(p);
@@ -273,8 +339,9 @@ static void pipe_attach(struct pipe *p, struct file *f)
 	}
 	f->ops = &pipe_ops;
 	f->data = p;
-	wake(&p->read_queue);
-	wake(&p->write_queue);
+	pipe_look(p);
+	wake_all(&p->read_queue);
+	wake_all(&p->write_queue);
 }
 
 /* Waits at one end of a FIFO until somebody has been at the other, however briefly. */

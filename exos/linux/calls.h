@@ -14,8 +14,14 @@
 	X(186, pid) /* gettid */
 #define LINUX_FIELD_CALLS 187 /* one past the highest of them */
 
-/* X(number, name): handlers, entered with the domain lock held. */
+/* X(number, name): handlers, entered with the domain lock held. These copy or replace all of the program's registers: */
+#define LINUX_REGS_CALLS(X) \
+	X(56, clone) \
+	X(57, fork) \
+	X(58, vfork) \
+	X(59, execve)
 
+/* Those see the ones that arguments are in, rip, rsp and the flags. */
 #define LINUX_CALLS(X) \
 	/* linux/io.c, linux/poll.c: open files */ \
 	X(0, read) \
@@ -127,10 +133,6 @@
 	X(200, tkill) \
 	X(234, tgkill) \
 	/* linux/process.c, linux/identity.c */ \
-	X(56, clone) \
-	X(57, fork) \
-	X(58, vfork) \
-	X(59, execve) \
 	X(60, exit) \
 	X(61, wait4) \
 	X(95, umask) \

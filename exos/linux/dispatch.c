@@ -7,28 +7,52 @@
 #include <exos/x86_64/entry.h>
 #include <exos/x86_64/offsets.h>
 
-#define LAST_NUMBER 463
-#define ERRORS 4096 /* results above -ERRORS are errors */
+static int64_t missing(struct regs *r);
 
-static int64_t (*const calls[LAST_NUMBER + 1])(struct regs *r) = {
+static int64_t wants_regs(struct regs *r)
+{
+	(void)r;
+	return -ERROR_WANTS_REGS;
+}
+
+/* By number; last all that are beyond. Those that the second table names are called with all registers, later. For entry.S. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+int64_t (*const exos_calls[LAST_NUMBER + 2])(struct regs *r) = {
+	[0 ... LAST_NUMBER + 1] = missing,
 #define X(number, name) [number] = linux_##name,
 	LINUX_CALLS(X)
 #undef X
+#define X(number, name) [number] = wants_regs,
+	LINUX_REGS_CALLS(X)
+#undef X
 };
+#pragma GCC diagnostic pop
 
-/* Where in struct proc the answer of a call is; 0: it is no such call. For entry.S. */
-const uint16_t exos_field_calls[LINUX_FIELD_CALLS] = {
-#define X(number, field) [number] = offsetof(struct proc, field),
+/* By number: where entry.S answers those that it answers itself, or calls the others. */
+#define X(number, field) extern char exos_field_##field[];
+LINUX_FIELDS(X)
+#undef X
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+const char *const exos_field_calls[LINUX_FIELD_CALLS] = {
+	[0 ... LINUX_FIELD_CALLS - 1] = exos_foreign_call,
+#define X(number, field) [number] = exos_field_##field,
 	LINUX_FIELDS(X)
 #undef X
 };
-_Static_assert(LINUX_FIELD_CALLS == FIELD_CALLS, "entry.S");
+#pragma GCC diagnostic pop
+_Static_assert(LINUX_FIELD_CALLS == FIELD_CALLS && ERROR_FAULT == EFAULT && ERROR_RESTART == ERESTART && offsetof(struct proc, signals.pending) == PROC_SIGNALS &&
+		       offsetof(struct proc, signals.mask) == PROC_SIGNALS_MASK && offsetof(struct proc, signals.restore_mask) == PROC_SIGNALS_RESTORE && offsetof(struct proc, pid) == PROC_PID &&
+		       offsetof(struct proc, group) == PROC_GROUP && offsetof(struct proc, parent_pid) == PROC_PARENT_PID && offsetof(struct proc, uid) == PROC_UID &&
+		       offsetof(struct proc, euid) == PROC_EUID && offsetof(struct proc, gid) == PROC_GID && offsetof(struct proc, egid) == PROC_EGID,
+	"entry.S");
 
 static uint64_t reported[LAST_NUMBER / 64 + 1]; /* which missing calls the log has named; domain lock */
 
 static int64_t missing(struct regs *r)
 {
-	uint64_t number = r->rax;
+	uint64_t number = (uint32_t)r->rax;
 
 	if (number > LAST_NUMBER)
 		return program_call(r);
@@ -37,6 +61,26 @@ static int64_t missing(struct regs *r)
 		log_line("%s: Linux system call %lu is not implemented (ENOSYS)", self->proc->name, number);
 	}
 	return -ENOSYS;
+}
+
+static int64_t call_with_regs(struct regs *r)
+{
+	switch ((uint32_t)r->error) {
+#define X(number, name) 	case number: 		return linux_##name(r);
+		LINUX_REGS_CALLS(X)
+#undef X
+	}
+	panic("system call %lu", r->error);
+}
+
+static int64_t call_locked(int64_t (*call)(struct regs *), struct regs *r)
+{
+	int64_t result;
+
+	domain_lock_outermost();
+	result = call(r);
+	domain_unlock_outermost();
+	return result;
 }
 
 /* A call that has failed, or signals, before the program goes on. */
@@ -59,14 +103,18 @@ static void on_return(struct regs *r)
 		signals_take(r, call);
 }
 
-void exos_foreign(struct regs *r)
+void exos_foreign_due(struct regs *r)
 {
-	uint64_t number = (uint32_t)r->rax;
+	if (r->rax == (uint64_t)-ERROR_WANTS_REGS)
+		r->rax = (uint64_t)call_locked(call_with_regs, r);
+	if (signals_due(&self->proc->signals) || r->rax > (uint64_t)-ERRORS)
+		on_return(r);
+}
 
-	self->handlers.missed = 0;
-	domain_lock_outermost();
-	r->rax = (uint64_t)(number <= LAST_NUMBER && calls[number] ? calls[number](r) : missing(r));
+void exos_foreign_go(struct regs *r)
+{
 	domain_unlock_outermost();
 	if (signals_due(&self->proc->signals) || r->rax > (uint64_t)-ERRORS)
 		on_return(r);
+	exos_go(r);
 }

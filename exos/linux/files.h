@@ -17,10 +17,10 @@ enum {
 
 #define IO_MAX 0x7ffff000ul /* bytes that one call moves at most */
 
-static inline struct file *linux_file(uint64_t number) { return file_at(self->proc->files, (int)number); }
+static inline struct file *linux_file(uint64_t number) { return file_at(self->proc->files, (uint32_t)number); }
 /* May this file be read (written)? See OPEN_ACCESS and OPEN_PATH in file.h. */
 static inline bool linux_readable(const struct file *f) { return !(f->flags & 1); }
-static inline bool linux_writable(const struct file *f) { return (f->flags & OPEN_ACCESS) - 1 < 2; }
+static inline bool linux_writable(const struct file *f) { return (f->flags + 1) & OPEN_RDWR; }
 
 /* A path from the program, in a frame: 0 or -errno. To be given back by linux_path_done. */
 int linux_path_in(uint64_t program, char **path);

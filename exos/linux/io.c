@@ -1,6 +1,18 @@
 /* Reading, writing and positions in open files. Called from the table of calls. */
 #include <exos/linux/files.h>
 
+/* More than one call moves. */
+static __attribute__((noinline, cold)) int64_t clamped(int64_t (*call)(struct regs *), struct regs *r)
+{
+	uint64_t n = A2(r);
+	int64_t result;
+
+	A2(r) = IO_MAX;
+	result = call(r);
+	A2(r) = n; /* the register is the program's */
+	return result;
+}
+
 int64_t linux_read(struct regs *r)
 {
 	struct file *f = linux_file(A0(r));
@@ -9,7 +21,9 @@ int64_t linux_read(struct regs *r)
 		return -EBADF;
 	if (!f->ops->read)
 		return -EINVAL;
-	return f->ops->read(f, ADDRESS(void, A1(r)), MIN(A2(r), IO_MAX), &f->offset);
+	if (A2(r) > IO_MAX)
+		return clamped(linux_read, r);
+	return f->ops->read(f, ADDRESS(void, A1(r)), A2(r), &f->offset);
 }
 
 int64_t linux_write(struct regs *r)
@@ -20,7 +34,9 @@ int64_t linux_write(struct regs *r)
 		return -EBADF;
 	if (!f->ops->write)
 		return -EINVAL;
-	return f->ops->write(f, ADDRESS(const void, A1(r)), MIN(A2(r), IO_MAX), &f->offset);
+	if (A2(r) > IO_MAX)
+		return clamped(linux_write, r);
+	return f->ops->write(f, ADDRESS(const void, A1(r)), A2(r), &f->offset);
 }
 
 int64_t linux_pread64(struct regs *r)

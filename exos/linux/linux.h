@@ -23,9 +23,16 @@
 #define LINUX_CALL_DECLARE(number, name) int64_t linux_##name(struct regs *r);
 #include <exos/linux/calls.h>
 LINUX_CALLS(LINUX_CALL_DECLARE)
+LINUX_REGS_CALLS(LINUX_CALL_DECLARE)
 #undef LINUX_CALL_DECLARE
 
-void exos_foreign(struct regs *r); /* the foreign entry, from x86_64/entry.S */
+/* For x86_64/entry.S. A handler is called with the lock held and the call's number in r->rax; of the other registers only those are there that it may have
+ * arguments in, rip, rsp and the flags. */
+extern int64_t (*const exos_calls[])(struct regs *r);
+/* Before the program goes on, if something is due: with all registers, the result in rax, the number in r->error. */
+void exos_foreign_due(struct regs *r);
+/* From a handler that has put all of the program's registers in place of its own. Gives the lock. */
+_Noreturn void exos_foreign_go(struct regs *r);
 
 struct linux_timespec {
 	int64_t seconds, nanoseconds;

@@ -75,7 +75,7 @@ int64_t linux_rt_sigprocmask(struct regs *r)
 int64_t linux_rt_sigreturn(struct regs *r)
 {
 	signal_return(r);
-	return (int64_t)r->rax;
+	exos_foreign_go(r);
 }
 
 int64_t linux_rt_sigpending(struct regs *r)

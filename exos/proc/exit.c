@@ -125,6 +125,7 @@ void exit_stopped(struct proc *p)
 {
 	struct vm *vm = p->vm;
 
+	proc_account_stop(p);
 	p->vm = NULL;
 	if (p->vfork_parent) {
 		frame_put(p->vfork_frame);

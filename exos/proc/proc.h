@@ -61,8 +61,7 @@ struct proc {
 	char *arguments;                  /* argv as /proc/PID/cmdline has it: a frame, shared with children; or null */
 	uint32_t arguments_length;
 	uint64_t start_time;              /* monotonic ns */
-	uint64_t ticks_used;              /* of the time-stamp counter, running; children's after wait */
-	uint64_t ticks_started;           /* since when it runs, 0 when not */
+	int64_t ticks_used;               /* of the time-stamp counter; while it runs less the time at which that began, and so negative */
 	uint64_t children_ticks;
 	uint64_t restartable_area;        /* program address (restartable.h), or 0 */
 	uint32_t restartable_signature;
@@ -126,11 +125,14 @@ uint64_t proc_ticks(const struct proc *p); /* used so far, in ticks */
 /* Called when a process stops or goes on using a CPU: around sleeps and yields. */
 static inline void proc_account_stop(struct proc *p)
 {
-	if (p->ticks_started)
-		p->ticks_used += ticks_now() - p->ticks_started;
-	p->ticks_started = 0;
+	if (p->ticks_used < 0)
+		p->ticks_used += (int64_t)ticks_now();
 }
-static inline void proc_account_start(struct proc *p) { p->ticks_started = ticks_now(); }
+static inline void proc_account_start(struct proc *p)
+{
+	if (p->ticks_used >= 0)
+		p->ticks_used -= (int64_t)ticks_now();
+}
 /* ITIMER_REAL. The keeper calls proc_check_alarms when the time that proc_next_alarm named (ticks; 0: none) has come; it is woken
  * when an earlier one is set. */
 void proc_set_alarm(struct proc *p, uint64_t at, uint64_t interval);

@@ -189,7 +189,7 @@ void table_remove(struct proc *p)
 	frame_put(address_frame(p));
 }
 
-uint64_t proc_ticks(const struct proc *p) { return p->ticks_used + (p->ticks_started ? ticks_now() - p->ticks_started : 0); }
+uint64_t proc_ticks(const struct proc *p) { return (uint64_t)p->ticks_used + (p->ticks_used < 0 ? ticks_now() : 0); }
 
 
 void proc_set_alarm(struct proc *p, uint64_t at, uint64_t interval)

@@ -21,7 +21,7 @@ static void bury(struct proc *child)
 {
 	struct proc *parent = child->parent;
 
-	parent->children_ticks += child->ticks_used + child->children_ticks;
+	parent->children_ticks += proc_ticks(child) + child->children_ticks;
 	environment_destroy(child);
 	table_remove(child);
 }

@@ -1,4 +1,8 @@
-/* Blocking on the kernel's sleep, waking by its notify.
+/* Blocking on the kernel's sleep, waking by its notify; or, where a turn is enough, without either.
+ *
+ * A turn (paper 6.1): who has just woken another, and now waits himself, probably waits for him. So he first gives him the rest of his slice by a directed
+ * yield, and stays ready to run: he gets the CPU back in any case, from him or in his own next slice, and looks again. Nobody need wake him.
+ * Who finds nothing then goes to sleep, so that an idle machine is idle: only another wake_ of his own makes another turn.
  *
  * No wake-up is lost: from before the last look at `woken` until after the sleep, upcalls are disabled, so that a notification in between
  * stays pending and the kernel's sleep returns at once (include/aegis/upcall.h). Nothing in that stretch may fault: it touches the self page, the
@@ -117,7 +121,7 @@ void wake_one(struct wait_queue *q)
 		wake(CONTAINER_OF(q->waiters.next, struct waiter, link));
 }
 
-void wake_all(struct wait_queue *q)
+void wake_sleepers(struct wait_queue *q)
 {
 	LIST_FOR_EACH_SAFE(l, following, &q->waiters)
 		wake(CONTAINER_OF(l, struct waiter, link));

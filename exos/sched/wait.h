@@ -1,12 +1,13 @@
 /* Blocking: wait queues over the kernel's sleep and notify. Domain lock held. */
 #pragma once
 
-#include <exos/base.h>
+#include <exos/self.h>
 
 struct proc;
 
 struct wait_queue {
 	struct list waiters;
+	env_id turn; /* who looks again by itself, its turn over, without being among the waiters; or 0 */
 };
 /* Wakers are other environments: a waiter is heap memory or part of a shared object, never on a stack, which only its own environment sees. */
 struct waiter {
@@ -15,7 +16,11 @@ struct waiter {
 	bool woken;
 };
 
-static inline void wait_queue_init(struct wait_queue *q) { list_init(&q->waiters); }
+static inline void wait_queue_init(struct wait_queue *q) 
+{
+	list_init(&q->waiters);
+	q->turn = 0;
+}
 /* Sleeps until woken, a deliverable signal is pending (-EINTR) or `deadline` (ticks of the time-stamp counter; 0: none) has
  * passed (-ETIMEDOUT). The lock is released meanwhile: check the condition again. */
 int wait_on(struct wait_queue *q, uint64_t deadline);
@@ -24,7 +29,16 @@ void wait_add(struct wait_queue *q, struct waiter *w);
 void wait_remove(struct waiter *w);
 int wait_sleep(struct waiter *w, size_t n, uint64_t deadline);
 void wake_one(struct wait_queue *q);
-void wake_all(struct wait_queue *q);
+void wake_sleepers(struct wait_queue *q);
+static inline void wake_all(struct wait_queue *q)
+{
+	if (q->turn) {
+		self->woken = q->turn;
+		q->turn = 0;
+	}
+	if (!list_empty(&q->waiters))
+		wake_sleepers(q);
+}
 /* Makes a process look at its pending signals, waking it from any wait. */
 void wake_proc(struct proc *p);
 void sched_yield_slice(void);

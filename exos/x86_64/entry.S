@@ -37,39 +37,164 @@
 
 /* A foreign system call. Those that only ask for a word of the process's entry are answered at once: rcx and r11 are the call's to use up,
  * and the flags are nobody's after it. In: all registers the program's, but rcx (free; the program sees its own rip there afterwards, as the syscall instruction
- * leaves it) and r11 (its flags). Calls void exos_foreign(struct regs *). */
+ * leaves it) and r11 (its flags).
+ *
+ * For the others a struct regs is made of which only those registers are filled in that C uses up or that the call needs; the callee-saved ones are where they
+ * were all along. With the domain lock (exos/lock.h) held int64_t handler(struct regs *) is called, from the table exos_calls. Only if something is due before the
+ * program goes on (signals, an error that is more than a result) the rest is stored, and void exos_foreign_due(struct regs *) called. */
 	.align 16
 	.globl exos_entry_foreign, exos_foreign_field, exos_foreign_field_answered, exos_foreign_field_end
 exos_entry_foreign:
 exos_foreign_field:
 	movabs $SELF, %rcx
 	cmp $FIELD_CALLS, %eax
-	jae 1f
+	jae foreign_high
 	lea exos_field_calls(%rip), %r11
-	movzwl (%r11,%rax,2), %r11d
-	test %r11d, %r11d
-	jz 1f
-	add SELF_PROC(%rcx), %r11
-	mov (%r11), %eax
+	jmp *(%r11,%rax,8)
+
+	/* All alike, so that where one is in it says whether it has answered (events.c). */
+	.macro field name, offset
+	.balign FIELD_SIZE
+	.globl exos_field_\name
+exos_field_\name:
+	mov SELF_PROC(%rcx), %r11
+	{disp32} mov \offset(%r11), %eax
+	.ifc \name, pid
 exos_foreign_field_answered:
+	.endif
 	jmp *SELF_FOREIGN_RIP(%rcx)
+	.endm
+	field pid, PROC_PID
+	field group, PROC_GROUP
+	field parent_pid, PROC_PARENT_PID
+	field uid, PROC_UID
+	field euid, PROC_EUID
+	field gid, PROC_GID
+	field egid, PROC_EGID
 exos_foreign_field_end:
-1:
-	mov %rsp, SELF_SCRATCH(%rcx)
+
+/* rcx SELF; out: edx the number. */
+	.macro foreign_enter
+	mov %rsp, %r11
 	mov SELF_TOP(%rcx), %rsp
-	push $USER_SS
-	push SELF_SCRATCH(%rcx)
-	push SELF_FOREIGN_RFLAGS(%rcx)
-	push $USER_CS
-	push SELF_FOREIGN_RIP(%rcx)
-	push %rax /* error: the number, for a restart */
-	push $0
-	push $CAUSE_FOREIGN
-	push_registers SELF_FOREIGN_RIP(%rcx), SELF_FOREIGN_RFLAGS(%rcx)
+	sub $REGS_SIZE, %rsp /* before anything is stored: an upcall goes on below */
+	mov %r11, REGS_RSP(%rsp)
+	mov SELF_FOREIGN_RIP(%rcx), %r11
+	mov %r11, REGS_RIP(%rsp)
+	mov SELF_FOREIGN_RFLAGS(%rcx), %r11
+	mov %r11, REGS_RFLAGS(%rsp)
+	mov %rdi, REGS_RDI(%rsp)
+	mov %rsi, REGS_RSI(%rsp)
+	mov %rdx, REGS_RDX(%rsp)
+	mov %r10, REGS_R10(%rsp)
+	mov %r8, REGS_R8(%rsp)
+	mov %r9, REGS_R9(%rsp)
+	mov %rax, REGS_RAX(%rsp)
 	cld
-	xor %ebp, %ebp
+	movq $0, SELF_HANDLER_MISSED(%rcx)
+	movl $1, SELF_LOCK_DEPTH(%rcx) /* first, so that an event in between does not yield with the lock just taken */
+	mov SELF_ENV(%rcx), %r8d
+	mov %eax, %edx
+	xor %eax, %eax
+	lock cmpxchg %r8d, domain_holder(%rip)
+	jne foreign_wait
+	.endm
+
+	.globl exos_foreign_call
+exos_foreign_call:
+	foreign_enter
+foreign_numbered:
+	lea exos_calls(%rip), %r11
 	mov %rsp, %rdi
-	call exos_foreign
+	call *(%r11,%rdx,8)
+	movabs $SELF, %rcx
+	movl $0, domain_holder(%rip)
+	movl $0, SELF_LOCK_DEPTH(%rcx)
+	cmpq $0, SELF_PENDING(%rcx)
+	jne foreign_events
+foreign_looked:
+	mov SELF_PROC(%rcx), %rcx
+	cmpq $0, PROC_SIGNALS(%rcx)
+	jne foreign_signals
+	cmpb $0, PROC_SIGNALS_RESTORE(%rcx)
+	jne foreign_due
+foreign_no_signals:
+	cmp $-ERRORS, %rax
+	ja foreign_error
+
+/* rax the result. Interrupted before ..._left, the program's registers are in struct regs, the callee-saved ones in their places; at ..._left all are,
+ * and rcx is where it goes on. */
+	.globl exos_foreign_leave, exos_foreign_left, exos_foreign_leave_end
+exos_foreign_leave:
+	mov REGS_R9(%rsp), %r9
+	mov REGS_R8(%rsp), %r8
+	mov REGS_R10(%rsp), %r10
+	mov REGS_RDX(%rsp), %rdx
+	mov REGS_RSI(%rsp), %rsi
+	mov REGS_RDI(%rsp), %rdi
+	push REGS_RFLAGS(%rsp)
+	popfq
+	mov REGS_RIP(%rsp), %rcx
+	mov REGS_RSP(%rsp), %rsp
+exos_foreign_left:
+	jmp *%rcx
+exos_foreign_leave_end:
+
+foreign_high:
+	foreign_enter
+foreign_locked:
+	cmp $LAST_NUMBER, %edx
+	jbe foreign_numbered
+	mov $LAST_NUMBER + 1, %edx /* the last place of the table is for all that are beyond */
+	jmp foreign_numbered
+foreign_wait:
+	call domain_lock_contended
+	mov REGS_RAX(%rsp), %edx
+	jmp foreign_locked
+foreign_signals: /* signals_due */
+	mov PROC_SIGNALS_MASK(%rcx), %rdx
+	not %rdx
+	and PROC_SIGNALS(%rcx), %rdx
+	jne foreign_due
+	cmpb $0, PROC_SIGNALS_RESTORE(%rcx)
+	je foreign_no_signals
+	jmp foreign_due
+foreign_events:
+	push %rax
+	call domain_unlock_events
+	pop %rax
+	movabs $SELF, %rcx
+	jmp foreign_looked
+foreign_error: /* those that are more than a result */
+	cmp $-ERROR_RESTART, %rax
+	je foreign_due
+	cmp $-ERROR_WANTS_REGS, %rax
+	je foreign_due
+	cmp $-ERROR_FAULT, %rax
+	jne exos_foreign_leave
+	movabs $SELF, %rcx
+	cmpq $0, SELF_HANDLER_MISSED(%rcx)
+	je exos_foreign_leave
+foreign_due:
+	mov %r15, REGS_R15(%rsp)
+	mov %r14, REGS_R14(%rsp)
+	mov %r13, REGS_R13(%rsp)
+	mov %r12, REGS_R12(%rsp)
+	mov %rbp, REGS_RBP(%rsp)
+	mov %rbx, REGS_RBX(%rsp)
+	mov REGS_RFLAGS(%rsp), %rcx
+	mov %rcx, REGS_R11(%rsp)
+	mov REGS_RIP(%rsp), %rcx
+	mov %rcx, REGS_RCX(%rsp)
+	mov REGS_RAX(%rsp), %rcx
+	mov %rcx, REGS_ERROR(%rsp) /* the number, for a restart */
+	mov %rax, REGS_RAX(%rsp)
+	movq $CAUSE_FOREIGN, REGS_CAUSE(%rsp)
+	movq $0, REGS_ADDRESS(%rsp)
+	movq $USER_CS, REGS_CS(%rsp)
+	movq $USER_SS, REGS_SS(%rsp)
+	mov %rsp, %rdi
+	call exos_foreign_due
 
 /* rsp: struct regs. */
 	.globl exos_resume_regs, exos_resume_regs_end

@@ -1,4 +1,4 @@
-/* What assembly knows of C structures; checked in events.c. */
+/* What assembly knows of C structures; checked in events.c and linux/dispatch.c. */
 #pragma once
 
 #define SELF_DISABLED 0
@@ -15,6 +15,8 @@
 #define SELF_FRAME_RFLAGS 232
 #define SELF_FRAME_RSP 240
 #define SELF_FRAME_SS 248
+#define SELF_ENV 256
+#define SELF_LOCK_DEPTH 260
 #define SELF_PROC 272
 #define SELF_SCRATCH 280
 #define SELF_TOP 360
@@ -25,7 +27,50 @@
 #define SELF_HANDLER_FLAGS 3232
 #define SELF_REGION 3240
 #define SELF_REGION_LENGTH 3248
-#define REGS_CAUSE 120 /* in struct regs */
-#define FIELD_CALLS 187
+#define SELF_HANDLER_MISSED 3272
 #define HANDLER_STACK_LEFT 8192 /* of the library's stack, for what a handler calls and what interrupts it: one that would have less is not begun */
 #define SELF_XSAVE 384
+/* struct regs */
+#define REGS_R15 0
+#define REGS_R14 8
+#define REGS_R13 16
+#define REGS_R12 24
+#define REGS_RBP 32
+#define REGS_RBX 40
+#define REGS_R11 48
+#define REGS_R10 56
+#define REGS_R9 64
+#define REGS_R8 72
+#define REGS_RAX 80
+#define REGS_RCX 88
+#define REGS_RDX 96
+#define REGS_RSI 104
+#define REGS_RDI 112
+#define REGS_CAUSE 120
+#define REGS_ADDRESS 128
+#define REGS_ERROR 136
+#define REGS_RIP 144
+#define REGS_CS 152
+#define REGS_RFLAGS 160
+#define REGS_RSP 168
+#define REGS_SS 176
+#define REGS_SIZE 184
+/* struct proc */
+#define PROC_PID 16
+#define PROC_GROUP 20
+#define PROC_PARENT_PID 40
+#define PROC_UID 508
+#define PROC_EUID 512
+#define PROC_GID 520
+#define PROC_EGID 524
+#define PROC_SIGNALS 536 /* pending */
+#define PROC_SIGNALS_MASK 544
+#define PROC_SIGNALS_RESTORE 560
+/* Foreign system calls */
+#define FIELD_CALLS 187
+#define FIELD_SIZE 32 /* bytes of code for each */
+#define LAST_NUMBER 463
+#define ERRORS 4096           /* results above -ERRORS are errors */
+#define ERROR_FAULT 14
+#define ERROR_RESTART 512
+#define ERROR_WANTS_REGS 4095 /* nothing is done yet, all registers are wanted */

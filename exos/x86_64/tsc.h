@@ -5,7 +5,7 @@
 
 static inline uint64_t read_tsc(void)
 {
-	uint32_t low, high;
+	uint64_t low, high; /* the instruction clears the upper halves */
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return low | (uint64_t)high << 32;
+	return low | high << 32;
 }

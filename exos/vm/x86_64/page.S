@@ -163,12 +163,12 @@ FUNCTION frame_copy	/* (to in rdi, from in rsi) */
 	RETURN	-EFAULT
 	.endm
 
-FUNCTION exos_copy_guarded	/* (to in rdi, from in rsi, n in rdx, resume in rcx) */
+FUNCTION exos_copy_guarded_call	/* (to in rdi, from in rsi, n in rdx, resume in rcx); r10 and r11 are kept */
 	GUARD	9f
-	cmp	$16, %rdx
-	ja	3f
 	cmp	$8, %rdx
 	jb	1f
+	cmp	$16, %rdx
+	ja	3f
 	mov	(%rsi), %r8
 	mov	-8(%rsi,%rdx), %r9
 	mov	%r8, (%rdi)
@@ -183,17 +183,19 @@ FUNCTION exos_copy_guarded	/* (to in rdi, from in rsi, n in rdx, resume in rcx) 
 	RETURN	0
 2:	sub	$1, %edx
 	jb	8f
-	movzbl	(%rsi,%rdx), %r8d
+0:	movzbl	(%rsi,%rdx), %r8d
 	mov	%r8b, (%rdi,%rdx)
-	jmp	2b
+	sub	$1, %edx
+	jae	0b
+	RETURN	0
 3:	cmp	$VECTOR_LEAST, %rdx
 	jae	7f
 	mov	-8(%rsi,%rdx), %r8	/* the last eight bytes, for the end */
 	lea	-8(%rdi,%rdx), %r9
-4:	mov	(%rsi), %r10
-	mov	8(%rsi), %r11
-	mov	%r10, (%rdi)
-	mov	%r11, 8(%rdi)
+4:	mov	(%rsi), %rax
+	mov	%rax, (%rdi)
+	mov	8(%rsi), %rax
+	mov	%rax, 8(%rdi)
 	add	$16, %rsi
 	add	$16, %rdi
 	sub	$16, %edx
@@ -201,8 +203,8 @@ FUNCTION exos_copy_guarded	/* (to in rdi, from in rsi, n in rdx, resume in rcx) 
 	jae	4b
 	cmp	$8, %edx
 	jb	5f
-	mov	(%rsi), %r10
-	mov	%r10, (%rdi)
+	mov	(%rsi), %rax
+	mov	%rax, (%rdi)
 5:	mov	%r8, (%r9)
 8:	RETURN	0
 9:	RETURN	-EFAULT

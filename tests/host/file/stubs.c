@@ -21,6 +21,7 @@ static frame_t free_frames[FRAMES], free_count;
 uint32_t stub_frames_used, stub_heap_used, stub_wakes;
 uint64_t stub_allocations, stub_fail_after = UINT64_MAX;
 int stub_last_signal;
+int (*stub_turn)(void);
 int (*stub_sleep)(void);
 uint64_t stub_fault_from, stub_fault_to;
 struct proc stub_proc;
@@ -181,7 +182,7 @@ void wake_one(struct wait_queue *q)
 	stub_wakes++;
 }
 
-void wake_all(struct wait_queue *q)
+void wake_sleepers(struct wait_queue *q)
 {
 	while (!list_empty(&q->waiters))
 		wake_one(q);

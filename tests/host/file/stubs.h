@@ -16,6 +16,7 @@ extern int stub_last_signal;	  /* sent to the process; 0 none */
 extern uint32_t stub_wakes;	  /* calls of wake_one and wake_all that found somebody */
 /* Called when the code under test goes to sleep: what other processes do meanwhile. 0 woken, or -EINTR. */
 extern int (*stub_sleep)(void);
+extern int (*stub_turn)(void); /* a turn that is due, and what others do in it (exos/sched/turn.h); null: none */
 extern uint64_t stub_fault_from, stub_fault_to; /* program addresses that fault */
 
 /* TAP. */

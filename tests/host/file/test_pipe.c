@@ -30,6 +30,14 @@ static int fill_some(void)
 	return 0;
 }
 
+static int slept;
+static int nothing(void) { return 0; }
+static int fill_late(void)
+{
+	slept++;
+	return fill_some();
+}
+
 static int close_writer(void)
 {
 	CALL(close, ends[1]);
@@ -74,6 +82,29 @@ static void random_sizes(void)
 				out);
 	}
 	ok(good, "20,000 reads and writes of random sizes");
+}
+
+/* In a conversation the other process has a turn before this one sleeps. */
+static void turns(void)
+{
+	slept = 0;
+	stub_turn = fill_some;
+	stub_sleep = fill_late;
+	is(CALL(read, ends[0], got, 5000), 777, "a turn in which the answer comes");
+	is(slept, 0, "and no sleep");
+	stub_turn = nothing;
+	is(CALL(read, ends[0], got, 5000), 777, "a turn in which nothing comes");
+	is(slept, 1, "is one: then it sleeps");
+	stub_turn = close_writer;
+	is(CALL(read, ends[0], got, 1), 0, "a turn in which the last writer goes");
+	CALL(close, ends[0]);
+	CALL(pipe2, ends, 0);
+	CALL(write, ends[1], big, 10);
+	stub_turn = drain_some;
+	drained = 0;
+	is(CALL(write, ends[1], big + 10, PIPE_SIZE), PIPE_SIZE, "a writer gives turns as well");
+	is(drained, 5000, "in one of which there was room made");
+	stub_sleep = NULL;
 }
 
 int main(void)
@@ -138,6 +169,9 @@ int main(void)
 	is(CALL(writev, ends[1], v, 3), 4096, "whole, when there is room");
 	v[0].base = v[1].base = (uintptr_t)got;
 	is(CALL(readv, ends[0], v, 2), 4000, "readv takes what there is");
+	CALL(fcntl, ends[1], 4, 0);
+	reopen();
+	turns();
 	reopen();
 	random_sizes();
 	reopen();

@@ -78,7 +78,7 @@ int wait_on(struct wait_queue *q, uint64_t deadline)
 	return stub_sleep(deadline);
 }
 
-void wake_all(struct wait_queue *q) { (void)q; }
+void wake_sleepers(struct wait_queue *q) { (void)q; }
 void sched_yield_slice(void) { }
 uint64_t time_deadline(uint64_t ns)
 {
