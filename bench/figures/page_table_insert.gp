@@ -6,7 +6,7 @@ set ylabel "guest instructions"
 set logscale xy
 set xrange [0.8:5000]
 set yrange [10:2000]
-set xtics 4
+set xtics (1, 4, 16, 64, 256, 1024, 4096)
 set format y "%g"
 plot for [i = 1:4] tables using "one_page_in":(column(word("radix2 radix4 inverted btree", i)."_insert")) with linespoints lt (word("1 2 3 4", i) + 0) \
 	title word("two-level four-level inverted B+-tree", i), \
