@@ -36,6 +36,8 @@ int space_start(const struct exos_handlers *more)
 	if (!h.stack) {
 		h.stack = stack;
 		h.stack_size = STACK_SIZE;
+		for (size_t at = 0; at < STACK_SIZE; at += FRAME_SIZE) /* there when memory is short, which is when handlers are needed */
+			*(volatile char *)&stack[at] = 0;
 	}
 	owner = me;
 	return (int)exos_handlers(&h);
