@@ -54,7 +54,9 @@ struct exos_handlers {
 	/* A page fault in a region. error: bit 0 the page was bound (its rights forbade it), 1 write, 4 instruction fetch. True: mended, the access is tried
 	 * again. False: ExOS treats it as an access to nothing, SIGSEGV. */
 	bool (*fault)(uint64_t address, uint64_t error);
-	/* So many frames are asked back by then (ticks of the time-stamp counter): give what can be spared by frames_put. */
+	/* So many frames are asked back by then (ticks of the time-stamp counter): give what can be spared by frames_put. If the domain holds more than
+	 * it may when half of that time is over, the program is killed, or loses frames by force (EXOS_HANDLERS_BEARS). There may be no memory just now: pages
+	 * that the handler needs are to have been touched before. */
 	void (*revoke)(uint64_t frames, uint64_t deadline);
 	/* The slice is over; it is given up when this returns, unless that gave the CPU away itself. */
 	void (*slice_end)(void);
@@ -64,6 +66,9 @@ struct exos_handlers {
 };
 /* They are compiled without vector registers (-mgeneral-regs-only), which need not be saved. */
 #define EXOS_HANDLERS_GENERAL 1ul
+/* The program bears losses: frames that it does not give back in time are taken and are not its own any more. Where they were bound there is a page fault, and what is bound
+ * there next must not be the same frame, which may be somebody else's by then. Without this it is killed instead. */
+#define EXOS_HANDLERS_BEARS 2ul
 
 /* Where transfers enter (aegis/calls.h: transfer): rax the caller's env_id, every other register the caller's, rsp and the FS base too. */
 struct exos_service {

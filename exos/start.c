@@ -286,7 +286,9 @@ static void end_machine(void)
 	start_machine_off(status);
 }
 
-/* Sleeps until there is an event, or an alarm is due. */
+static uint64_t earlier(uint64_t a, uint64_t b) { return a && (!b || a < b) ? a : b; }
+
+/* Sleeps until there is an event, or something is due. */
 static uint64_t keeper_wait(void)
 {
 	uint64_t bits;
@@ -294,7 +296,7 @@ static uint64_t keeper_wait(void)
 	self->upcall.disabled = 1; /* as in sched/wait.c: nothing is lost between the look and the sleep */
 	bits = self->events | __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	if (!(bits & ~(uint64_t)EVENT_SLICE_END)) {
-		exos_sleep(~0ul, proc_next_alarm(), 0);
+		exos_sleep(~0ul, earlier(proc_next_alarm(), revoke_time()), 0);
 		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	}
 	self->events = 0;
@@ -321,6 +323,7 @@ void keeper_main(void)
 			revoke_answer();
 		if (bits & EVENT_REPOSSESSED)
 			revoke_losses();
+		revoke_check();
 		proc_reap();
 		proc_check_alarms();
 	}

@@ -68,6 +68,24 @@ bench_program() {
 	"$root/exo" "$1" --icount --timeout 600 --file "$file:/bench" -- /bench "${@:3}" </dev/null
 }
 
+# A program that measures cache misses runs beside the model of the cache (tools/cachesim). It prints the misses of a phase as @PHASE.CACHE, or the mean of several phases as
+# @FIRST+LAST.CACHE, and the model's numbers are put there. More memory, as Linux has no huge pages in 512 MiB.
+bench_misses() { # SYSTEM PROGRAM
+	local model=$results/$2.$1.model
+	set -o pipefail
+	"$root/exo" "$1" --icount --timeout 600 --mem 1G --cachesim "$model" --file "$build/bench/$2:/bench" -- /bench </dev/null |
+		awk -v model="$model" '
+			$2 ~ /^@/ {
+				if (!read++) while ((getline line <model) > 0) { split(line, field, " "); misses[field[1]] = field[2] }
+				dot = index($2, ".")
+				parts = split(substr($2, 2, dot - 2), phase, "+")
+				sum = 0
+				for (n = phase[1]; n <= phase[parts]; n++) sum += misses[n substr($2, dot)]
+				$2 = int(sum / (phase[parts] - phase[1] + 1))
+			}
+			{ print }'
+}
+
 bench_native() {
 	set -o pipefail
 	"$root/exo" run --icount --timeout 120 --module "$build/bench/kernel/native" | tr -d '\r'
@@ -119,13 +137,18 @@ bench_job() {
 	case $1 in
 	native.*) bench_native ;;
 	wall.* | smp.*) "bench_${1%.*}" "${1##*.}" ;;
+	colour.*) bench_misses "${1##*.}" colour ;;
 	*) bench_program "${1##*.}" ${1%.*} ;;
 	esac
 }
 
-# bench_cache COMMAND: where Linux's counted figures are kept: under a stem that tells a reader what they are, and the digest of command and program.
+# bench_cache COMMAND: where Linux's counted figures are kept: under a stem that tells a reader what they are, and the digest of command and program, and of the model that counts for it.
 bench_cache_stem() { echo "$build/bench/linux.$kernel.${1//[^A-Za-z0-9_]/-}"; }
-bench_cache() { echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "$build/$(bench_target "$1")") | sha256sum | cut -c1-16)"; }
+bench_cache() {
+	local files=("$build/$(bench_target "$1")")
+	[ "$1" != colour ] || files+=("$build/cachesim.so")
+	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}") | sha256sum | cut -c1-16)"
+}
 
 bench_said() { # JOB: what it is, in words
 	case $1 in
@@ -328,6 +351,7 @@ bench_prepare() {
 	for command in "$@"; do
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")
+		[ "$command" != colour ] || targets+=(cachesim.so)
 	done
 	depend machine linux bench
 	build_targets "${targets[@]}"

@@ -47,6 +47,7 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
   --kvm, --tcg          how instructions run; else KVM where it is found to work
   --arbiter POLICY      let the arbiter start ExOS, beside the tenants of this policy, and move memory between them as it says: a file,
                         or a name of apps/arbiter/policies (even, reserve); README.md there tells what a policy may say
+  --cachesim FILE       write to FILE what a model of data caches (tools/cachesim) counts in the phases that PROGRAM marks; one CPU, no KVM
   --module FILE         boot this environment instead of ExOS, for tests of the kernel; no PROGRAM
   --keep                keep the image and print the emulator's command
   --disk IMAGE, --publish HOSTPORT:PORT    not yet

@@ -2,10 +2,11 @@
 # shellcheck shell=bash disable=SC2154
 
 DEFAULT_PATH=/bin:/sbin:/usr/bin:/usr/sbin
+CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them.
-files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy=''
+files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -27,9 +28,9 @@ machine_options() {
 		--icount) icount=1 ;;
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
-		--file | --root | --disk | --publish | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | \
+		--file | --root | --disk | --publish | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | \
 			--file=* | --root=* | --disk=* | --publish=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
-			--module=* | --arbiter=*)
+			--module=* | --arbiter=* | --cachesim=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
 			else
@@ -82,6 +83,10 @@ machine_option() {
 		policy=$2
 		[ -f "$policy" ] || policy=$root/apps/arbiter/policies/$2.policy
 		[ -r "$policy" ] || die "--arbiter $2: no such policy; there are: $(policy_names)"
+		;;
+	--cachesim)
+		[[ $2 != *,* ]] || die "--cachesim $2: a file without commas in its name is expected"
+		cachesim=$2
 		;;
 	*) die "$1: not yet" ;;
 	esac
@@ -212,6 +217,7 @@ machine_command() {
 		-chardev "@CONSOLE0@,id=console0" -device "isa-serial,chardev=console0,iobase=0x3f8,irq=4"
 		-chardev "@CONSOLE1@,id=console1" -device "isa-serial,chardev=console1,iobase=0x2f8,irq=3"
 		-device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$1" -initrd "$2")
+	[ -z "$cachesim" ] || emulator+=(-plugin "$build/cachesim.so,out=$cachesim,caches=$CACHES")
 }
 
 # Everything up to the emulator's command: options, packages, builds, the work folder.
@@ -224,6 +230,10 @@ machine_prepare() {
 	[ ${#program[@]} -gt 0 ] || [ ! -t 0 ] || guest_env+=('PS1=exo:\w\$ ')
 	# shellcheck disable=SC2086 # lists of words
 	depend $tasks
+	if [ -n "$cachesim" ]; then
+		[ "$cpus" = 1 ] || die "--cachesim: the model is of one CPU"
+		accelerator=tcg targets+=" cachesim.so"
+	fi
 	# shellcheck disable=SC2086
 	build_targets $targets
 	base_root

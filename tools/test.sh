@@ -23,6 +23,8 @@ test_target() {
 	case $1 in
 	kernel/* | hostile/* | exos/*) echo "tests/$1" ;;
 	linux/ipc_smp) echo tests/exos/{ipc,lrpc,rpc,rpc_hostile} ;;
+	linux/revoke) echo bench/cache ;;
+	linux/cachesim) echo cachesim.so libexos.a ;;
 	esac
 }
 

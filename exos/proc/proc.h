@@ -67,6 +67,7 @@ struct proc {
 	uint32_t restartable_signature;
 	uint64_t own_frames;              /* that its program holds itself: program/memory.c */
 	bool reclaims;                    /* its program has a handler for when frames are asked back: so many, by then */
+	bool bears_losses;                /* and may be robbed of them */
 	bool serves;                      /* it takes transfers: program/serve.c */
 	uint64_t reclaim_frames, reclaim_deadline;
 	uint64_t clear_child_tid;         /* program address, or 0 */

@@ -82,7 +82,7 @@ int64_t program_handlers(struct regs *r)
 
 	if (copy_in(&h, ADDRESS(const void, A0(r)), sizeof(h)))
 		return -EFAULT;
-	if (handler_runs() || h.flags & ~EXOS_HANDLERS_GENERAL || (uint64_t)h.stack >= PROGRAM_TOP || h.stack_size > PROGRAM_TOP - (uint64_t)h.stack)
+	if (handler_runs() || h.flags & ~(EXOS_HANDLERS_GENERAL | EXOS_HANDLERS_BEARS) || (uint64_t)h.stack >= PROGRAM_TOP || h.stack_size > PROGRAM_TOP - (uint64_t)h.stack)
 		return -EINVAL;
 	to->fault = (uint64_t)h.fault;
 	to->revoke = (uint64_t)h.revoke;
@@ -90,5 +90,6 @@ int64_t program_handlers(struct regs *r)
 	to->stack_top = ROUND_DOWN((uint64_t)h.stack + h.stack_size, 64ul);
 	to->flags = h.flags;
 	self->proc->reclaims = h.revoke;
+	self->proc->bears_losses = h.flags & EXOS_HANDLERS_BEARS;
 	return 0;
 }

@@ -73,16 +73,39 @@ int64_t program_frames_put(struct regs *r)
 	return done ? (int64_t)done : error;
 }
 
+static frame_t next_own(const struct proc *p, frame_t f)
+{
+	while (++f < machine_info->frames)
+		if (frame_program(f) == (uint32_t)p->pid)
+			return f;
+	return NO_FRAME;
+}
+
+/* Perhaps it is in another process, which will miss it. */
+static bool put_broken(struct proc *p, frame_t f)
+{
+	if (frame_held(f) && !(frame_show(f) && frame_table[f].bindings == 1) && !frame_break_all(f))
+		return false;
+	put(p, f);
+	return true;
+}
+
+uint32_t program_frames_force(struct proc *p, uint32_t n)
+{
+	uint32_t taken = 0;
+
+	for (frame_t f = 0; p->own_frames && taken < n && (f = next_own(p, f));)
+		taken += frame_held(f) && put_broken(p, f);
+	p->reclaim_frames = 0;
+	return taken;
+}
+
 void program_frames_release(struct proc *p)
 {
-	for (frame_t f = 1; p->own_frames && f < machine_info->frames; f++) {
-		if (frame_program(f) != (uint32_t)p->pid)
-			continue;
-		/* Perhaps it is in another process, which will miss it. */
-		if (!frame_held(f) || (frame_show(f) && frame_table[f].bindings == 1) || frame_break_all(f))
-			put(p, f);
-	}
+	for (frame_t f = 0; p->own_frames && (f = next_own(p, f));)
+		put_broken(p, f);
 	p->own_frames = 0; /* of what was repossessed, or freed behind the library's back, there may be no trace */
+	revoke_returned();
 }
 
 int64_t program_region(struct regs *r)

@@ -12,5 +12,7 @@ int64_t program_call(struct regs *r);
 void program_frames_release(struct proc *p);
 /* The kernel's sleep of a process that serves a transfer at the moment, as part of that. Upcalls are disabled. */
 int64_t serve_sleep(uint64_t deadline, env_id to);
+/* Takes up to n of them from it, which it finds out by a fault where it had them bound, and puts them with the idle ones. Returns how many. */
+uint32_t program_frames_force(struct proc *p, uint32_t n);
 /* Its children that hold no slices hold some again: who scheduled them is gone. */
 void program_slices_release(struct proc *p);
