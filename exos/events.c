@@ -4,7 +4,7 @@
 #include <exos/proc/proc.h>
 #include <exos/proc/restartable.h>
 #include <exos/program/handler.h>
-#include <exos/sched/wait.h>
+#include <exos/sched/threads.h>
 #include <exos/self.h>
 #include <exos/vm/vm.h>
 #include <exos/x86_64/entry.h>
@@ -12,7 +12,8 @@
 
 _Static_assert(offsetof(struct self_page, upcall.foreign_rip) == SELF_FOREIGN_RIP && offsetof(struct self_page, upcall.frame.address) == SELF_FRAME_ADDRESS &&
 		       offsetof(struct self_page, stubs_scratch) == SELF_SCRATCH && offsetof(struct self_page, xsave) == SELF_XSAVE &&
-		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS &&
+		       offsetof(struct self_page, library_top) == SELF_TOP && offsetof(struct self_page, stack_top) == SELF_STACK_TOP &&
+		       offsetof(struct self_page, handlers.flags) == SELF_HANDLER_FLAGS &&
 		       offsetof(struct self_page, handlers.fault) == SELF_HANDLER_FAULT && offsetof(struct self_page, handlers.stack_top) == SELF_HANDLER_STACK &&
 		       offsetof(struct self_page, handlers.region) == SELF_REGION && offsetof(struct self_page, handlers.region_length) == SELF_REGION_LENGTH &&
 		       offsetof(struct self_page, upcall.pending) == SELF_PENDING && offsetof(struct self_page, serving) == SELF_SERVING &&
@@ -45,18 +46,22 @@ static const struct {
 	[19] = { SIGFPE, 0 },
 };
 
-/* `program`: what was interrupted, if that is the program; else null. */
-static void take(const struct regs *program)
+/* `program`: what was interrupted, if that is the program; else null. may_switch: another thread may run now. */
+static void take(const struct regs *program, bool may_switch)
 {
 	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE), end = self->upcall.slice_end;
 
 	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
-	if (!(bits & EVENT_SLICE_END) || ticks_now() < end) /* it was the end of a slice that was then taken by force */
+	if (!(bits & EVENT_SLICE_END))
 		return;
-	if (program && self->handlers.slice_end)
-		handler_slice_end(program);
-	if (self->upcall.slice_end == end)
-		exos_yield(0);
+	if (ticks_now() >= end) { /* else it was the end of a slice that was then taken by force, or the kernel tells of each (told_always) */
+		if (program && self->handlers.slice_end)
+			handler_slice_end(program);
+		if (self->upcall.slice_end == end)
+			exos_yield(0);
+	}
+	if (self->thread)
+		threads_slice_over(may_switch);
 }
 
 void events_take(void)
@@ -64,7 +69,7 @@ void events_take(void)
 	if (handler_runs())
 		handler_interrupted();
 	else
-		take(NULL);
+		take(NULL, true);
 }
 
 void signals_take(struct regs *regs, bool from_call)
@@ -78,7 +83,7 @@ void signals_take(struct regs *regs, bool from_call)
  * the library's first instructions, before it has changed to it, so for events the place counts. At the very top of that stack is a child that was forked
  * in a handler, and has returned from it: there is nothing that it could go back to (program/handler.h). */
 static bool in_image(const struct regs *regs) { return regs->rip - EXOS_IMAGE_VA < IMAGE_SPAN; }
-static bool on_library_stack(const struct regs *regs) { return regs->rsp > LIBRARY_STACK_BOTTOM && regs->rsp < LIBRARY_STACK_TOP; }
+static bool on_library_stack(const struct regs *regs) { return regs->rsp > self->stack_top - LIBRARY_STACK_SIZE && regs->rsp < self->stack_top; }
 static bool from_program(const struct regs *regs)
 {
 	return regs->cause == CAUSE_EVENT ? !in_image(regs) : !on_library_stack(regs);
@@ -213,7 +218,7 @@ static void upcall(struct regs *regs)
 		return;
 	}
 	if (self->upcall.pending)
-		take(from_program(regs) ? regs : NULL);
+		take(from_program(regs) ? regs : NULL, from_program(regs));
 	if (self->proc && from_program(regs))
 		interrupted_take(regs);
 }

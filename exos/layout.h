@@ -9,7 +9,8 @@
  * Below it, private to each environment:
  *   SELF     one page: the upcall page, and behind it the library's own data of this environment
  *   STACK    the library's stack
- *   PROGRAM  the program: everything up to PROGRAM_TOP */
+ *   PROGRAM  the program: everything up to PROGRAM_TOP
+ *   THREADS  above those: library stacks of threads (proc/thread_stack.c) */
 #pragma once
 
 #include <aegis/info.h>
@@ -23,7 +24,11 @@
 #define SELF_VA 0x7efffffff000ul
 #define LIBRARY_STACK_TOP 0x7efffffee000ul
 #define LIBRARY_STACK_FRAMES 4
-#define LIBRARY_STACK_BOTTOM (LIBRARY_STACK_TOP - LIBRARY_STACK_FRAMES * FRAME_SIZE)
+#define LIBRARY_STACK_SIZE (LIBRARY_STACK_FRAMES * FRAME_SIZE)
+#define LIBRARY_STACK_BOTTOM (LIBRARY_STACK_TOP - LIBRARY_STACK_SIZE)
+
+#define THREADS_VA 0x7f0000000000ul /* up to the shared slot */
+#define THREAD_SPAN 0x8000ul        /* a stack, at its end, and unbound pages below */
 
 #define PROGRAM_BOTTOM 0x10000ul /* lower addresses are never mapped: null pointers fault */
 #define PROGRAM_TOP 0x7efffffe0000ul

@@ -36,7 +36,7 @@
 	X(7, handlers, "(const struct exos_handlers *)", "sets the program's handlers, null for none. EFAULT EINVAL") \
 	X(8, serve, "(const struct exos_service *)", \
 	  "takes protected control transfers at these entries, and sleeps between them, until a signal comes. Called from an entry it goes back to that sleep: for when " \
-	  "transfer_back finds nobody who waits, and after asynchronous ones. EINTR EINVAL EFAULT") \
+	  "transfer_back finds nobody who waits, and after asynchronous ones. Not with threads. EINTR EINVAL EFAULT") \
 	X(9, info, "(uint64_t what)", "the address where an exposed table can be read: EXOS_INFO_ below. EINVAL")
 
 #define X(number, name, arguments, text) EXOS_CALL_##name = EXOS_CALL_FIRST + (number),
@@ -63,6 +63,9 @@ struct exos_handlers {
 	void *stack; /* its lowest byte */
 	uint64_t stack_size;
 	uint64_t flags; /* EXOS_HANDLERS_ */
+	/* Another thread is to run, and there are several that can: the number (gettid) of one of these n, those who have waited longest first. Any other answer is
+	 * the first. Called at the end of a slice, at sched_yield, and where a thread blocks or ends, on the stack above; it may not block. */
+	int (*next_thread)(const int *ready, uint64_t n);
 };
 /* They are compiled without vector registers (-mgeneral-regs-only), which need not be saved. */
 #define EXOS_HANDLERS_GENERAL 1ul

@@ -7,6 +7,8 @@
 
 struct proc;
 struct regs;
+struct thread;
+struct waiter;
 
 /* What the program has set by the handlers call, and where its regions lie. */
 struct handlers {
@@ -15,6 +17,7 @@ struct handlers {
 	uint64_t region, region_length;    /* the largest of its regions, or nothing: where the upcall's entry asks nobody whose a page is */
 	uint64_t transfer, async;          /* the entries of its service, while it serves */
 	uint64_t missed, missed_error;     /* a page of a region that the library itself missed in a system call; 0: none */
+	uint64_t next_thread;              /* a function of the program's, or 0 */
 };
 
 struct self_page {
@@ -31,6 +34,10 @@ struct self_page {
 	uint64_t serving, nested;   /* the library's stack in the sleep between transfers, and in that of a service; 0: there is none (handler.S) */
 	uint8_t xsave[2816] __attribute__((aligned(64))); /* the program's vector registers while this environment does not run */
 	struct handlers handlers;   /* the program's: program/handler.h */
+	struct thread *thread;      /* the thread that runs, or waited last; null: the process has but one flow of control */
+	uint64_t who;               /* in waiters (sched/wait.h): env, or thread */
+	struct waiter *waiter;      /* wait_on's */
+	uint64_t stack_top;         /* the end of the library's stack in use: this environment's, or the thread's */
 };
 _Static_assert(sizeof(struct self_page) <= REPOSSESSED_OFFSET, "behind it in the page the kernel writes the repossession vector");
 

@@ -96,7 +96,9 @@ static void bind_private_region(void)
 	for (uint64_t va = LIBRARY_STACK_BOTTOM; va < LIBRARY_STACK_TOP; va += FRAME_SIZE)
 		start_bind(va, BIND_ENTRY(start_frame(), BIND_READ | BIND_WRITE));
 	self->env = domain_account = boot->env;
-	self->library_top = LIBRARY_STACK_TOP;
+	self->library_top = self->stack_top = LIBRARY_STACK_TOP;
+	self->who = self->env;
+	self->waiter = &proc_keeper->waiter;
 }
 
 /* The table of the shared slot is one that the kernel made for the image: the root of this environment's page tables, which can be read as a page, names it. */

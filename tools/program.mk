@@ -16,6 +16,11 @@ $(BUILD)/tests/exos/%: tests/exos/%.c $(BUILD)/libexos.a
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -O1 -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libexos.a
 
+# With the C library that programs on Debian have.
+$(BUILD)/tests/exos/%_glibc: tests/exos/%_glibc.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_FLAGS) -pthread -O1 -MMD -MP -MF $@.d -o $@ $<
+
 # A folder of apps/ is a program, linked from all that is in it; the arbiter is none (apps/arbiter/arbiter.mk).
 define app_rule
 $(BUILD)/apps/$(1): $(wildcard apps/$(1)/*.[chS] apps/$(1)/*/*.[chS]) $(BUILD)/libexos.a

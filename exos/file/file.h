@@ -114,6 +114,7 @@ struct file { /* an open file description */
 	struct inode *inode; /* always there; pipes and the like have one too */
 	char *path;	     /* what /proc calls a file that has no place in the tree; may be null, heap */
 	void *data;	     /* of the ops */
+	struct file *next_gone; /* files_end */
 };
 
 void inode_ref(struct inode *i);
@@ -153,6 +154,9 @@ int inode_truncate(struct inode *i, uint64_t size);
 struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t flags);
 void file_ref(struct file *f);
 void file_put(struct file *f);
+/* The end of files whose last references were given up during a call of a process with threads (a chain): another of its threads may have closed what the call
+ * still uses, so they end with it. */
+void files_end(struct file *chain);
 
 /* Descriptors are in blocks that never move once they are there. */
 #define FILE_BLOCK 64

@@ -3,6 +3,7 @@
 #include <exos/file/locks.h>
 #include <exos/file/walk.h>
 #include <exos/heap.h>
+#include <exos/proc/thread.h>
 
 struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t flags)
 {
@@ -20,10 +21,8 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, uint32_t 
 
 void file_ref(struct file *f) { f->refs++; }
 
-void file_put(struct file *f)
+static void file_end(struct file *f)
 {
-	if (--f->refs)
-		return;
 	if (f->inode->locks)
 		locks_drop(f->inode, f);
 	if (f->ops->release)
@@ -31,6 +30,30 @@ void file_put(struct file *f)
 	inode_put(f->inode);
 	heap_free(f->path);
 	heap_free(f);
+}
+
+void file_put(struct file *f)
+{
+	if (--f->refs)
+		return;
+	if (!self->thread) {
+		file_end(f);
+		return;
+	}
+	f->refs = 1; /* the list's, should the call use it yet */
+	f->next_gone = self->thread->gone_files;
+	self->thread->gone_files = f;
+	self->proc->signals.files_gone = true;
+}
+
+void files_end(struct file *chain)
+{
+	while (chain) {
+		struct file *f = chain;
+
+		chain = f->next_gone;
+		file_end(f);
+	}
 }
 
 /* A file opened only as a place in the tree. */

@@ -1,7 +1,7 @@
 /* /proc/PID: what is told of one process, from the process table and its address space. Called by procfs.c, through the
  * table at the end. */
 #include <exos/file/procfs.h>
-#include <exos/proc/proc.h>
+#include <exos/proc/thread.h>
 #include <exos/start.h>
 #include <exos/tty/tty.h>
 #include <exos/vm/vm.h>
@@ -59,9 +59,9 @@ static void write_stat(struct text *t, struct proc *p)
 		p->session, p->tty ? tty_device_number(p->tty) : 0ul, p->tty ? tty_foreground(p->tty) : -1);
 	/* Faults are not counted; all time used is told as time in user mode, where programs and their library both
 	 * run. */
-	text_print(t, "0 0 0 0 %lu 0 %lu 0 20 0 1 0 %lu ", procfs_user_time(proc_ticks(p)),
-		procfs_user_time(p->children_ticks), p->start_time / (1000000000 / USER_HZ));
-	text_print(t, "%lu %lu %lu 0 0 0 0 0 %lu %lu %lu %lu ", mapped(p), resident(p), UINT64_MAX, p->signals.pending,
+	text_print(t, "0 0 0 0 %lu 0 %lu 0 20 0 %u 0 %lu ", procfs_user_time(proc_ticks(p)),
+		procfs_user_time(p->children_ticks), thread_count(p), p->start_time / (1000000000 / USER_HZ));
+	text_print(t, "%lu %lu %lu 0 0 0 0 0 %lu %lu %lu %lu ", mapped(p), resident(p), UINT64_MAX, p->signals.shared.set,
 		p->signals.mask, signals_handled(p, true), signals_handled(p, false));
 	text_print(t, "0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 %d\n", p->exit_status);
 }
@@ -77,8 +77,8 @@ static void write_status(struct text *t, struct proc *p)
 	if (p->vm)
 		text_print(t, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mapped(p) / 1024, resident(p) * KIB_PER_PAGE);
 	text_print(t,
-		"Threads:\t1\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-		0ul, p->signals.pending, p->signals.mask, signals_handled(p, true), signals_handled(p, false));
+		"Threads:\t%u\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+		thread_count(p), 0ul, p->signals.shared.set, p->signals.mask, signals_handled(p, true), signals_handled(p, false));
 }
 
 static void write_statm(struct text *t, struct proc *p)
@@ -201,6 +201,15 @@ static int root_follow(struct proc *p, int number, struct inode **out)
 	return place_follow(p->root, out);
 }
 
+/* Of a thread only that it is there, and what the whole process tells. */
+static const struct procfs_entry thread_entries[] = {
+	{.name = "comm", .mode = TYPE_FILE | 0444, .write = write_comm},
+	{.name = "stat", .mode = TYPE_FILE | 0444, .write = write_stat},
+	{.name = "status", .mode = TYPE_FILE | 0444, .write = write_status},
+	{.name = NULL},
+};
+static const struct procfs_entry process_thread = {.mode = TYPE_DIR | 0555, .entries = thread_entries};
+
 static const struct procfs_entry process_entries[] = {
 	{.name = "cmdline", .mode = TYPE_FILE | 0444, .write = write_cmdline},
 	{.name = "comm", .mode = TYPE_FILE | 0444, .write = write_comm},
@@ -213,6 +222,7 @@ static const struct procfs_entry process_entries[] = {
 	{.name = "stat", .mode = TYPE_FILE | 0444, .write = write_stat},
 	{.name = "statm", .mode = TYPE_FILE | 0444, .write = write_statm},
 	{.name = "status", .mode = TYPE_FILE | 0444, .write = write_status},
+	{.name = "task", .mode = TYPE_DIR | 0555, .numbered = &process_thread, .next = thread_next},
 	{.name = NULL},
 };
 

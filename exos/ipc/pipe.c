@@ -304,6 +304,8 @@ static void pipe_close(struct file *f)
 		wake_all(&p->read_queue);
 	pipe_look(p);
 	if (!p->readers && !p->writers) {
+		wake_all(&p->read_queue); /* of those who share a descriptor table one may poll what another closes */
+		wake_all(&p->write_queue);
 		f->inode->data = NULL;
 		pipe_free(p);
 	}

@@ -11,7 +11,7 @@
 	X(108, egid) \
 	X(110, parent_pid) /* getppid */ \
 	X(111, group) /* getpgrp */ \
-	X(186, pid) /* gettid */
+	X(186, tid) /* gettid */
 #define LINUX_FIELD_CALLS 187 /* one past the highest of them */
 
 /* X(number, name): handlers, entered with the domain lock held. These copy or replace all of the program's registers: */
@@ -19,7 +19,8 @@
 	X(56, clone) \
 	X(57, fork) \
 	X(58, vfork) \
-	X(59, execve)
+	X(59, execve) \
+	X(435, clone3)
 
 /* Those see the ones that arguments are in, rip, rsp and the flags. */
 #define LINUX_CALLS(X) \
@@ -132,7 +133,7 @@
 	X(131, sigaltstack) \
 	X(200, tkill) \
 	X(234, tgkill) \
-	/* linux/process.c, linux/identity.c */ \
+	/* linux/thread.c, linux/process.c, linux/identity.c */ \
 	X(60, exit) \
 	X(61, wait4) \
 	X(95, umask) \
@@ -163,7 +164,7 @@
 	X(231, exit_group) \
 	X(247, waitid) \
 	X(302, prlimit64) \
-	/* linux/time.c, linux/machine.c, linux/restartable.c */ \
+	/* linux/time.c, linux/machine.c, linux/futex.c, linux/restartable.c */ \
 	X(24, sched_yield) \
 	X(35, nanosleep) \
 	X(63, uname) \
@@ -182,6 +183,7 @@
 	X(229, clock_getres) \
 	X(230, clock_nanosleep) \
 	X(273, set_robust_list) \
+	X(274, get_robust_list) \
 	X(309, getcpu) \
 	X(318, getrandom) \
 	X(334, rseq)

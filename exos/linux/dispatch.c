@@ -1,6 +1,7 @@
 /* From the foreign entry to the handler of a Linux system call, and back by way of pending signals. */
 #include <exos/events.h>
 #include <exos/linux/linux.h>
+#include <exos/proc/thread.h>
 #include <exos/proc/x86_64/processor.h>
 #include <exos/program/handler.h>
 #include <exos/program/program.h>
@@ -43,9 +44,9 @@ const char *const exos_field_calls[LINUX_FIELD_CALLS] = {
 };
 #pragma GCC diagnostic pop
 _Static_assert(LINUX_FIELD_CALLS == FIELD_CALLS && ERROR_FAULT == EFAULT && ERROR_RESTART == ERESTART && offsetof(struct proc, signals.pending) == PROC_SIGNALS &&
-		       offsetof(struct proc, signals.mask) == PROC_SIGNALS_MASK && offsetof(struct proc, signals.restore_mask) == PROC_SIGNALS_RESTORE && offsetof(struct proc, pid) == PROC_PID &&
+		       offsetof(struct proc, signals.mask) == PROC_SIGNALS_MASK && offsetof(struct proc, signals.due) == PROC_SIGNALS_DUE && offsetof(struct proc, pid) == PROC_PID &&
 		       offsetof(struct proc, group) == PROC_GROUP && offsetof(struct proc, parent_pid) == PROC_PARENT_PID && offsetof(struct proc, uid) == PROC_UID &&
-		       offsetof(struct proc, euid) == PROC_EUID && offsetof(struct proc, gid) == PROC_GID && offsetof(struct proc, egid) == PROC_EGID,
+		       offsetof(struct proc, euid) == PROC_EUID && offsetof(struct proc, gid) == PROC_GID && offsetof(struct proc, egid) == PROC_EGID && offsetof(struct proc, tid) == PROC_TID,
 	"entry.S");
 
 static uint64_t reported[LAST_NUMBER / 64 + 1]; /* which missing calls the log has named; domain lock */
@@ -83,6 +84,13 @@ static int64_t call_locked(int64_t (*call)(struct regs *), struct regs *r)
 	return result;
 }
 
+static void files_gone(void)
+{
+	domain_lock();
+	thread_call_ends();
+	domain_unlock();
+}
+
 /* A call that has failed, or signals, before the program goes on. */
 static void on_return(struct regs *r)
 {
@@ -99,6 +107,8 @@ static void on_return(struct regs *r)
 	}
 	if (self->events & EVENT_RECLAIM)
 		handler_reclaim(r);
+	if (self->proc->signals.files_gone)
+		files_gone();
 	if (signals_due(&self->proc->signals) || r->rax == (uint64_t)-ERESTART)
 		signals_take(r, call);
 }

@@ -1,8 +1,8 @@
-/* What a program asks of the machine as a whole: names, sizes, random bytes, its CPU; and futexes, which concern no other folder. */
+/* What a program asks of the machine as a whole: names, sizes, random bytes, its CPU. */
 #include <exos/linux/linux.h>
 #include <exos/identity.h>
 #include <exos/random.h>
-#include <exos/sched/futex.h>
+#include <exos/sched/threads.h>
 #include <exos/start.h>
 #include <exos/frames.h>
 
@@ -89,13 +89,24 @@ int64_t linux_getcpu(struct regs *r)
 int64_t linux_sched_yield(struct regs *r)
 {
 	(void)r;
-	sched_yield_slice();
+	if (!self->thread || !threads_yield())
+		sched_yield_slice();
 	return 0;
+}
+
+/* Threads run where their process does. */
+static struct proc *process_named(int tid)
+{
+	struct proc *p = self->proc;
+
+	if (tid)
+		thread_find(tid, &p);
+	return p;
 }
 
 int64_t linux_sched_getaffinity(struct regs *r)
 {
-	struct proc *p = (int)A0(r) ? proc_find((int)A0(r)) : self->proc;
+	struct proc *p = process_named((int)A0(r));
 	uint64_t mask;
 
 	if (A1(r) < sizeof(mask))
@@ -108,7 +119,7 @@ int64_t linux_sched_getaffinity(struct regs *r)
 
 int64_t linux_sched_setaffinity(struct regs *r)
 {
-	struct proc *p = (int)A0(r) ? proc_find((int)A0(r)) : self->proc;
+	struct proc *p = process_named((int)A0(r));
 	uint64_t mask = 0;
 
 	if (!p)
@@ -121,60 +132,6 @@ int64_t linux_sched_setaffinity(struct regs *r)
 	if (p->slices.held)
 		cpus_give(p);
 	return 0;
-}
-
-enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_PRIVATE = 128, FUTEX_CALENDAR = 256 };
-
-static int futex_deadline(struct regs *r, bool absolute, uint64_t *deadline)
-{
-	uint64_t ns, now;
-	int error;
-
-	*deadline = 0;
-	if (!A3(r))
-		return 0;
-	error = linux_time_in(ADDRESS(const struct linux_timespec, A3(r)), &ns);
-	if (error)
-		return error;
-	if (absolute) {
-		now = A1(r) & FUTEX_CALENDAR ? time_calendar() : time_monotonic();
-		ns = ns > now ? ns - now : 0;
-	}
-	*deadline = time_deadline(ns);
-	return 0;
-}
-
-int64_t linux_futex(struct regs *r)
-{
-	uint32_t operation = A1(r) & 127, mask = UINT32_MAX;
-	uint64_t deadline;
-	int error;
-
-	if (operation == FUTEX_WAIT_BITSET || operation == FUTEX_WAKE_BITSET)
-		mask = (uint32_t)A5(r);
-	if (!mask)
-		return -EINVAL;
-	switch (operation) {
-	case FUTEX_WAIT:
-	case FUTEX_WAIT_BITSET:
-		error = futex_deadline(r, operation == FUTEX_WAIT_BITSET, &deadline);
-		if (error)
-			return error;
-		error = futex_wait(A0(r), (uint32_t)A2(r), mask, deadline);
-		return error == -EINTR && !A3(r) ? -ERESTART : error;
-	case FUTEX_WAKE:
-	case FUTEX_WAKE_BITSET:
-		return futex_wake(A0(r), (uint32_t)A2(r), mask);
-	default:
-		return -ENOSYS;
-	}
-}
-
-/* Meant for threads, of which a process has one; without them the list is never looked at. */
-int64_t linux_set_robust_list(struct regs *r)
-{
-	(void)r;
-	return -ENOSYS;
 }
 
 int64_t linux_syslog(struct regs *r)

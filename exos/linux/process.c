@@ -1,87 +1,10 @@
 /* Making, replacing, ending and awaiting processes, and what is told and kept of them. Called from the table of calls. */
 #include <exos/linux/files.h>
 #include <exos/linux/timeval.h>
+#include <exos/proc/thread.h>
 #include <exos/proc/strings.h>
 #include <exos/proc/x86_64/processor.h>
 #include <exos/x86_64/entry.h>
-
-enum {
-	CLONE_SIGNAL = 0xff, /* what the parent is sent at the child's end */
-	CLONE_VM = 0x100,
-	CLONE_FS = 0x200,
-	CLONE_FILES = 0x400,
-	CLONE_SIGHAND = 0x800,
-	CLONE_PIDFD = 0x1000,
-	CLONE_PTRACE = 0x2000,
-	CLONE_VFORK = 0x4000,
-	CLONE_PARENT = 0x8000,
-	CLONE_THREAD = 0x10000,
-	CLONE_SYSVSEM = 0x40000,
-	CLONE_SETTLS = 0x80000,
-	CLONE_PARENT_SETTID = 0x100000,
-	CLONE_CHILD_CLEARTID = 0x200000,
-	CLONE_CHILD_SETTID = 0x1000000,
-};
-#define CLONE_NAMESPACES 0x7e020000u
-#define CLONE_SHARING    (CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM)
-#define CLONE_MISSING    (CLONE_SHARING | CLONE_PIDFD | CLONE_PTRACE | CLONE_PARENT | CLONE_THREAD)
-
-static void report_threads(void)
-{
-	static bool reported; /* domain lock */
-
-	if (!reported)
-		log_line("%s: threads are not implemented (ENOSYS)", self->proc->name);
-	reported = true;
-}
-
-/* Children are copies (fork), or borrow everything while the parent sleeps (vfork). Nothing in between. */
-static int check_clone(uint32_t flags)
-{
-	if (flags & CLONE_NAMESPACES)
-		return self->proc->euid ? -EPERM : -EINVAL;
-	if ((flags & CLONE_THREAD && !(flags & CLONE_SIGHAND)) || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
-		return -EINVAL;
-	if ((flags & CLONE_SIGNAL) >= SIGNAL_COUNT)
-		return -EINVAL;
-	if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM) {
-		report_threads();
-		return -ENOSYS;
-	}
-	if (flags & CLONE_MISSING || (flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VFORK)
-		return -ENOSYS;
-	return 0;
-}
-
-int64_t linux_clone(struct regs *r)
-{
-	uint32_t flags = (uint32_t)A0(r);
-	uint64_t parent_tid = A2(r), child_tid = A3(r);
-	struct fork_options options = {
-		.vfork = flags & CLONE_VFORK,
-		.exit_signal = flags & CLONE_SIGNAL,
-		.stack = A1(r),
-		.tls = flags & CLONE_SETTLS ? A4(r) : 0,
-		.set_tid = flags & CLONE_CHILD_SETTID ? child_tid : 0,
-		.clear_tid = flags & CLONE_CHILD_CLEARTID ? child_tid : 0,
-	};
-	int result = check_clone(flags), pid;
-
-	if (result)
-		return result;
-	if (options.tls >= PROGRAM_TOP) /* the instruction that loads it would fault on some */
-		return -EPERM;
-	result = proc_fork(r, &options);
-	if (result < 0)
-		return result;
-	pid = result ? result : self->proc->pid; /* 0: it is the child that goes on here */
-	/* The child is there: an address where this cannot be written no longer undoes it. */
-	if (flags & CLONE_PARENT_SETTID)
-		copy_out(ADDRESS(void, parent_tid), &pid, sizeof(pid));
-	if (!result && options.set_tid) /* proc_fork has told children with memory of their own */
-		copy_out(ADDRESS(void, child_tid), &pid, sizeof(pid));
-	return result;
-}
 
 int64_t linux_fork(struct regs *r) { return proc_fork(r, &(struct fork_options){.exit_signal = SIGCHLD}); }
 
@@ -156,9 +79,7 @@ int64_t linux_execve(struct regs *r)
 	return result;
 }
 
-int64_t linux_exit(struct regs *r) { proc_exit((int)(A0(r) & 0xff) << 8); }
-
-int64_t linux_exit_group(struct regs *r) { return linux_exit(r); }
+int64_t linux_exit_group(struct regs *r) { proc_exit((int)(A0(r) & 0xff) << 8); }
 
 struct linux_rusage {
 	struct linux_timeval user, system;
@@ -307,15 +228,19 @@ int64_t linux_waitid(struct regs *r)
 	return A2(r) ? copy_out(ADDRESS(void, A2(r)), packed, sizeof(packed)) : 0;
 }
 
-int64_t linux_set_tid_address(struct regs *r)
+/* The first thread's is the process's. */
+static char *own_name(void) { return self->proc->tid == self->proc->pid ? self->proc->name : self->thread->name; }
+
+static int64_t name_get(uint64_t program)
 {
-	self->proc->clear_child_tid = A0(r);
-	return self->proc->pid;
+	const char *name = own_name();
+
+	return copy_out(ADDRESS(void, program), *name ? name : self->proc->name, sizeof(self->proc->name));
 }
 
 static int64_t name_set(uint64_t program)
 {
-	char *to = self->proc->name, name[sizeof(self->proc->name)] = {0};
+	char *to = own_name(), name[sizeof(self->proc->name)] = {0};
 	ssize length = copy_in_string(name, ADDRESS(const char, program), sizeof(name));
 
 	if (length < 0 && length != -ENAMETOOLONG)
@@ -347,7 +272,7 @@ int64_t linux_prctl(struct regs *r)
 	case SET_NAME:
 		return name_set(A1(r));
 	case GET_NAME:
-		return copy_out(ADDRESS(void, A1(r)), p->name, sizeof(p->name));
+		return name_get(A1(r));
 	default:
 		return -EINVAL;
 	}

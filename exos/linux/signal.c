@@ -1,6 +1,7 @@
 /* Signals and the timers that send them: Linux's structures, in terms of exos/proc/signal.h. Called from the table of calls. */
 #include <exos/linux/linux.h>
 #include <exos/linux/timeval.h>
+#include <exos/proc/thread.h>
 #include <exos/proc/x86_64/processor.h>
 #include <exos/sched/wait.h>
 
@@ -189,7 +190,7 @@ static struct signal_info info_of(int number, int code)
 static bool is_number(uint64_t number) { return (uint32_t)number < SIGNAL_COUNT; }
 
 /* Number 0 only asks whether it could be done. */
-static int send(struct proc *p, int number, int code)
+static int send_thread(struct proc *p, struct thread *t, int number, int code)
 {
 	struct signal_info info = info_of(number, code);
 
@@ -198,9 +199,11 @@ static int send(struct proc *p, int number, int code)
 	if (!signal_permitted(p, number))
 		return -EPERM;
 	if (number)
-		signal_send(p, number, &info);
+		signal_send_thread(p, t, number, &info);
 	return 0;
 }
+
+static int send(struct proc *p, int number, int code) { return send_thread(p, NULL, number, code); }
 
 /* To a group, or (0) to all but the sender and the keeper. It succeeds if it does for one. */
 static int send_many(int group, int number)
@@ -235,17 +238,24 @@ int64_t linux_kill(struct regs *r)
 
 int64_t linux_tkill(struct regs *r)
 {
+	struct thread *t;
+	struct proc *p;
+
 	if ((int)A0(r) <= 0 || !is_number(A1(r)))
 		return -EINVAL;
-	return send(proc_find((int)A0(r)), (int)A1(r), SIGNAL_TKILL);
+	t = thread_find((int)A0(r), &p);
+	return send_thread(p, t, (int)A1(r), SIGNAL_TKILL);
 }
 
 int64_t linux_tgkill(struct regs *r)
 {
+	struct thread *t;
+	struct proc *p;
+
 	if ((int)A0(r) <= 0 || (int)A1(r) <= 0 || !is_number(A2(r)))
 		return -EINVAL;
-	/* A process has one thread, of the same number. */
-	return (int)A0(r) == (int)A1(r) ? send(proc_find((int)A1(r)), (int)A2(r), SIGNAL_TKILL) : -ESRCH;
+	t = thread_find((int)A1(r), &p);
+	return p && p->pid == (int)A0(r) ? send_thread(p, t, (int)A2(r), SIGNAL_TKILL) : -ESRCH;
 }
 
 struct linux_itimerval {

@@ -4,6 +4,7 @@
  * fork.c and exec.c make environments, wait.c takes them apart. Until a program is loaded, this is all that an address space holds. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/proc/environment.h>
+#include <exos/proc/thread.h>
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/x86_64/entry.h>
@@ -99,8 +100,10 @@ int environment_create(struct proc *p)
 	}
 	data = environment_self(p);
 	data->env = p->env;
-	data->library_top = LIBRARY_STACK_TOP;
+	data->library_top = data->stack_top = LIBRARY_STACK_TOP;
 	data->proc = p;
+	data->who = p->env;
+	data->waiter = &p->waiter;
 	return 0;
 }
 
@@ -134,6 +137,7 @@ void environment_destroy(struct proc *p)
 	if (result < 0)
 		panic("environment %x of process %d cannot be destroyed: %ld", p->env, p->pid, (long)result);
 	put_frames(p);
+	threads_release(p);
 	p->env = 0;
 	p->slices.held = 0; /* the kernel took them back */
 }

@@ -4,13 +4,13 @@
  * before the old program is touched. */
 #include <exos/file/file.h>
 #include <exos/heap.h>
-#include <exos/heap.h>
 #include <exos/proc/environment.h>
 #include <exos/proc/exec.h>
 #include <exos/program/handler.h>
 #include <exos/program/program.h>
 #include <exos/proc/fork.h>
 #include <exos/proc/table.h>
+#include <exos/proc/thread.h>
 #include <exos/proc/x86_64/processor.h>
 #include <exos/self.h>
 #include <exos/x86_64/entry.h>
@@ -79,7 +79,7 @@ void exec_commit(struct image *image, struct proc *p)
 	if (p->files)
 		file_table_exec(p->files);
 	p->exit_signal = SIGCHLD;
-	p->clear_child_tid = 0;
+	p->clear_child_tid = p->robust_list = 0;
 	p->restartable_area = 0;
 	p->execed = true;
 }
@@ -87,8 +87,10 @@ void exec_commit(struct image *image, struct proc *p)
 static int exec_in_place(struct image *image, struct regs *regs)
 {
 	struct proc *p = self->proc;
-	int error;
+	int error = self->thread ? thread_alone() : 0;
 
+	if (error)
+		return error;
 	vm_clear(p->vm);
 	program_frames_release(p);
 	program_slices_release(p);

@@ -8,8 +8,10 @@
 #include <exos/proc/fork.h>
 #include <exos/proc/group.h>
 #include <exos/proc/table.h>
+#include <exos/proc/thread.h>
 #include <exos/program/program.h>
 #include <exos/program/x86_64/handler.h>
+#include <exos/sched/robust.h>
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/tty/tty.h>
@@ -104,6 +106,10 @@ _Noreturn void proc_exit(int exit_status)
 	struct vm *vm = p->vm;
 
 	ASSERT(domain_locked());
+	if (self->thread)
+		exit_status = thread_exit_all(exit_status);
+	if (!p->vfork_parent)
+		robust_list_end(p->robust_list, p->tid);
 	p->vm = NULL;
 	if (!p->vfork_parent) {
 		vm_clear(vm);
@@ -111,6 +117,8 @@ _Noreturn void proc_exit(int exit_status)
 		program_frames_release(p);
 	}
 	become_zombie(p, exit_status);
+	if (self->thread)
+		thread_call_ends();
 	proc_account_stop(p);
 	if (p->vfork_parent)
 		go_back_to_lender(p);

@@ -19,6 +19,7 @@ struct lender {
 	uint8_t xsave[sizeof(self->xsave)] __attribute__((aligned(64)));
 	struct regs regs;
 	uint64_t fs, gs;
+	struct thread *thread; /* its others wait as well: the environment is another process's */
 };
 _Static_assert(sizeof(struct lender) <= FRAME_SIZE, "one frame");
 
@@ -36,6 +37,7 @@ static int borrow_environment(struct proc *child, struct regs *regs, const struc
 	lender->regs = *regs;
 	lender->fs = exos_fs_base();
 	lender->gs = exos_gs_base();
+	lender->thread = self->thread;
 
 	child->vfork_parent = parent;
 	child->env = parent->env;
@@ -43,6 +45,8 @@ static int borrow_environment(struct proc *child, struct regs *regs, const struc
 	proc_account_stop(parent);
 	proc_account_start(child);
 	self->proc = child;
+	self->thread = NULL;
+	self->who = self->env;
 	if (options->stack)
 		regs->rsp = options->stack;
 	if (options->tls)
@@ -54,17 +58,21 @@ void fork_give_back(struct proc *borrower, struct regs *regs)
 {
 	struct lender *lender = frame_address(borrower->vfork_frame);
 	struct proc *parent = borrower->vfork_parent;
+	struct thread *thread = lender->thread;
 
 	exos_fpu_restore(lender->xsave);
 	exos_set_fs_base(lender->fs);
 	exos_set_gs_base(lender->gs);
-	self->library_top = LIBRARY_STACK_TOP; /* the borrower may have ended in a handler */
+	self->library_top = self->stack_top; /* the borrower may have ended in a handler */
 	*regs = lender->regs;
 	regs->rax = (uint64_t)borrower->pid;
 	frame_put(borrower->vfork_frame);
 	borrower->vfork_frame = NO_FRAME;
 	borrower->vfork_parent = NULL;
 	self->proc = parent;
+	self->thread = thread;
+	if (thread)
+		self->who = (uintptr_t)thread;
 	proc_account_start(parent);
 	/* The memory where that belongs is the lender's; whoever it is wrong for is not there any more. */
 	if (borrower->clear_child_tid)

@@ -15,6 +15,7 @@
 struct vm;
 struct file_table;
 struct inode;
+struct threads;
 struct tty;
 
 /* Resource limits. Those on the stack and on open files are enforced, by vm and file; the rest is only kept. */
@@ -36,7 +37,7 @@ struct proc {
 	bool state_news;                  /* stopped or continued since the parent last asked */
 	bool continued;
 	bool sleeping;                    /* in a wait: for ps */
-	struct waiter waiter;             /* wait_on's */
+	struct waiter waiter;             /* wait_on's, without threads */
 	bool execed;
 	int exit_status;                  /* as wait reports it: code << 8, or signal (| 0x80 core) */
 	env_id env;
@@ -71,8 +72,11 @@ struct proc {
 	bool serves;                      /* it takes transfers: program/serve.c */
 	uint64_t reclaim_frames, reclaim_deadline;
 	uint64_t clear_child_tid;         /* program address, or 0 */
+	uint64_t robust_list;             /* program address (sched/robust.h), or 0 */
 	uint64_t alarm_at;                /* ITIMER_REAL: ticks, 0 none */
 	uint64_t alarm_interval;          /* ticks */
+	struct threads *threads;          /* thread.h; null: none but the one flow of control */
+	int tid;                          /* of the thread that runs; the same number for who has no others */
 	uint64_t limits[LIMIT_COUNT][2];  /* resource limits: soft, hard */
 };
 

@@ -7,6 +7,7 @@
 #include <exos/proc/exit.h>
 #include <exos/proc/proc.h>
 #include <exos/proc/signal_action.h>
+#include <exos/proc/thread.h>
 #include <exos/proc/x86_64/processor.h>
 #include <exos/self.h>
 
@@ -42,27 +43,35 @@ static void effect_of_sending(struct proc *p, int number)
 	}
 }
 
-void signal_send(struct proc *p, int number, const struct signal_info *info)
+void signal_send_thread(struct proc *p, struct thread *t, int number, const struct signal_info *info)
 {
 	struct signals *s = &p->signals;
 	signal_set bit = signal_bit(number);
+	struct signal_queue *q = t ? &t->own : &s->shared;
 
 	if (p == proc_keeper || p->state == PROC_ZOMBIE)
 		return;
 	effect_of_sending(p, number);
-	if ((s->pending & bit) || (!(s->mask & bit) && signal_ignored(s, number)))
+	if ((q->set & bit) || (signal_ignored(s, number) && !((t ? thread_mask(t) : s->mask) & bit)))
 		return;
-	s->pending |= bit;
+	q->set |= bit;
 	if (info) {
-		s->info[number] = heap_alloc(sizeof(*info));
-		if (s->info[number]) {
-			*s->info[number] = *info;
-			s->info[number]->number = number;
+		q->info[number] = heap_alloc(sizeof(*info));
+		if (q->info[number]) {
+			*q->info[number] = *info;
+			q->info[number]->number = number;
 		}
 	}
+	if (p->threads) {
+		thread_signal(p, t, bit);
+		return;
+	}
+	s->pending |= bit;
 	if (signal_deliverable(p))
 		wake_proc(p);
 }
+
+void signal_send(struct proc *p, int number, const struct signal_info *info) { signal_send_thread(p, NULL, number, info); }
 
 int signal_send_group(int group, int number, const struct signal_info *info)
 {
@@ -88,7 +97,7 @@ void signal_force(int number, int code, uint64_t address)
 		s->actions[number].handler = SIGNAL_DEFAULT;
 	s->mask &= ~signal_bit(number);
 	signal_forget(s, signal_bit(number));
-	signal_send(self->proc, number, &info);
+	signal_send_thread(self->proc, self->thread, number, &info);
 }
 
 bool signal_deliverable(const struct proc *p)
@@ -103,6 +112,7 @@ bool signal_deliverable(const struct proc *p)
 int signal_take(struct proc *p, signal_set set, struct signal_info *info)
 {
 	struct signals *s = &p->signals;
+	struct signal_queue *q;
 	int number;
 
 	set &= s->pending;
@@ -114,9 +124,13 @@ int signal_take(struct proc *p, signal_set set, struct signal_info *info)
 		set &= SET_SYNCHRONOUS;
 	number = __builtin_ctzl(set) + 1;
 	*info = (struct signal_info){.number = number, .code = SIGNAL_KERNEL};
-	if (s->info[number])
-		*info = *s->info[number];
-	signal_forget(s, signal_bit(number));
+	q = s->own && (s->own->set & signal_bit(number)) ? s->own : &s->shared;
+	if (q->info[number])
+		*info = *q->info[number];
+	heap_free(q->info[number]);
+	q->info[number] = NULL;
+	q->set &= ~signal_bit(number);
+	s->pending = s->shared.set | (s->own ? s->own->set : 0);
 	return number;
 }
 

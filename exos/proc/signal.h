@@ -43,24 +43,40 @@ enum { STACK_ON = 1, STACK_DISABLED = 2 };
 #define STACK_AUTODISARM 0x80000000u /* off while a handler runs on it */
 #define STACK_MINIMUM 2048
 
+/* Pending ones. */
+struct signal_queue {
+	signal_set set;
+	struct signal_info *info[SIGNAL_COUNT]; /* heap; null: from ExOS. One each: signals do not queue (limit) */
+};
+
+/* Of a process with threads (thread.h), mask, waited, due and the alternate stack are those of the thread that runs. */
 struct signals {
-	signal_set pending, mask;
+	signal_set pending, mask; /* pending: for whoever runs, shared and its own together */
 	signal_set saved_mask; /* sigsuspend and the like: put back when the handler's frame is made */
-	bool restore_mask;
+	union {
+		struct {
+			bool restore_mask;
+			bool files_gone; /* file_put has left something to thread_call_ends */
+		};
+		uint16_t due;
+	};
 	struct signal_action actions[SIGNAL_COUNT];
 	signal_set waited;     /* blocked, but waited for by sigtimedwait */
-	struct signal_info *info[SIGNAL_COUNT]; /* of the pending ones, heap; null: from ExOS. One each: signals do not queue (limit) */
+	struct signal_queue shared, *own; /* sent to the process; to the thread that runs: null without threads */
 	uint64_t stack_base, stack_size;       /* sigaltstack */
 	uint32_t stack_flags;
 };
-/* Whether signal_deliver has anything to do (besides the end of an interrupted call): the quick check on the way back to the program. */
-static inline bool signals_due(const struct signals *s) { return (s->pending & ~s->mask) | s->restore_mask; }
+/* Whether there is anything to do (besides the end of an interrupted call): the quick check on the way back to the program. */
+static inline bool signals_due(const struct signals *s) { return (s->pending & ~s->mask) | s->due; }
 
+struct thread;
 void signal_send(struct proc *p, int number, const struct signal_info *info); /* info null: from ExOS */
+/* To one of p's threads; null: as signal_send. */
+void signal_send_thread(struct proc *p, struct thread *t, int number, const struct signal_info *info);
 int signal_send_group(int group, int number, const struct signal_info *info); /* how many got it */
-/* A fault of the current process: cannot be ignored or blocked; if it is, the process ends. */
+/* A fault of the current thread: cannot be ignored or blocked; if it is, the process ends. */
 void signal_force(int number, int code, uint64_t address);
-bool signal_deliverable(const struct proc *p); /* a pending signal that is neither blocked nor ignored */
+bool signal_deliverable(const struct proc *p); /* a signal pending for the thread that runs, and neither blocked nor ignored */
 /* On the way back to the program: stops, ends, or rewrites regs (and the program's stack) so that a handler runs. `restartable`: regs are
  * those of a foreign call whose result is -ERESTART. Called with the lock held, may release it, may not return. */
 void signal_deliver(struct regs *regs, bool from_call);

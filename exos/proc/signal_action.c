@@ -4,6 +4,7 @@
 #include <exos/heap.h>
 #include <exos/proc/proc.h>
 #include <exos/proc/signal_action.h>
+#include <exos/proc/thread.h>
 #include <exos/self.h>
 
 bool signal_ignored(const struct signals *s, int number)
@@ -13,16 +14,26 @@ bool signal_ignored(const struct signals *s, int number)
 	return handler == SIGNAL_IGNORE || (handler == SIGNAL_DEFAULT && (SET_IGNORED & signal_bit(number)));
 }
 
-void signal_forget(struct signals *s, signal_set set)
+void signal_queue_drop(struct signal_queue *q, signal_set set)
 {
-	set &= s->pending;
-	s->pending &= ~set;
+	set &= q->set;
+	q->set &= ~set;
 	for (; set; set &= set - 1) {
 		int n = __builtin_ctzl(set) + 1;
 
-		heap_free(s->info[n]);
-		s->info[n] = NULL;
+		heap_free(q->info[n]);
+		q->info[n] = NULL;
 	}
+}
+
+void signal_forget(struct signals *s, signal_set set)
+{
+	if (!(s->pending & set))
+		return;
+	signal_queue_drop(&s->shared, set);
+	if (s->own)
+		signal_queue_drop(s->own, set);
+	s->pending &= ~set;
 }
 
 int signal_set_action(struct proc *p, int number, const struct signal_action *action)
@@ -41,7 +52,12 @@ int signal_set_action(struct proc *p, int number, const struct signal_action *ac
 
 void signal_drop_all(struct signals *s) { signal_forget(s, ~0ul); }
 
-void signal_set_mask(struct proc *p, signal_set mask) { p->signals.mask = mask & ~SET_UNBLOCKABLE; }
+void signal_set_mask(struct proc *p, signal_set mask)
+{
+	p->signals.mask = mask & ~SET_UNBLOCKABLE;
+	if (p->threads && (p->signals.shared.set & mask))
+		thread_retarget(p);
+}
 
 void signal_set_mask_until_handled(struct proc *p, signal_set mask)
 {

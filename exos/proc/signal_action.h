@@ -8,4 +8,5 @@
 #define SET_UNBLOCKABLE (signal_bit(SIGKILL) | signal_bit(SIGSTOP))
 
 bool signal_ignored(const struct signals *s, int number);
-void signal_forget(struct signals *s, signal_set set); /* pending no more */
+void signal_forget(struct signals *s, signal_set set); /* pending no more, for whoever runs */
+void signal_queue_drop(struct signal_queue *q, signal_set set);

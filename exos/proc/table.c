@@ -6,6 +6,7 @@
 #include <exos/frames.h>
 #include <exos/heap.h>
 #include <exos/proc/table.h>
+#include <exos/proc/thread.h>
 #include <exos/self.h>
 
 _Static_assert(sizeof(struct proc) <= FRAME_SIZE, "an entry is one frame");
@@ -33,7 +34,7 @@ static void entry_init(struct proc *p)
 void proc_start(void)
 {
 	entry_init(&keeper);
-	keeper.pid = keeper.group = keeper.session = KEEPER_PID;
+	keeper.pid = keeper.tid = keeper.group = keeper.session = KEEPER_PID;
 	keeper.env = self->env;
 	memcpy(keeper.name, "keeper", 7);
 	list_append(&proc_list, &keeper.link);
@@ -62,11 +63,11 @@ static bool pid_taken(int pid)
 		if (p->pid == pid || p->group == pid || p->session == pid)
 			return true;
 	}
-	return false;
+	return thread_number_taken(pid);
 }
 
-/* The next pid after the last one given, which is above all in use until they wrap around. 0: none is free. */
-static int pid_next(void)
+/* The next after the last one given, which is above all in use until they wrap around. */
+int table_number(void)
 {
 	static bool wrapped; /* domain lock */
 
@@ -99,7 +100,7 @@ struct proc *table_add(struct proc *parent)
 		return NULL;
 	p = frame_address(f);
 	entry_init(p);
-	p->pid = pid_next();
+	p->pid = p->tid = table_number();
 	if (!p->pid) {
 		frame_put(f);
 		return NULL;

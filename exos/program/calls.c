@@ -3,6 +3,7 @@
 #include <exos/program/calls.h>
 #include <exos/program/handler.h>
 #include <exos/program/program.h>
+#include <exos/sched/threads.h>
 #include <exos/start.h>
 #include <exos/vm/vm.h>
 
@@ -87,6 +88,9 @@ int64_t program_handlers(struct regs *r)
 	to->fault = (uint64_t)h.fault;
 	to->revoke = (uint64_t)h.revoke;
 	to->slice_end = (uint64_t)h.slice_end;
+	to->next_thread = (uint64_t)h.next_thread;
+	if (self->thread)
+		self->proc->threads->policy = h.next_thread ? &threads_program : &threads_round_robin;
 	to->stack_top = ROUND_DOWN((uint64_t)h.stack + h.stack_size, 64ul);
 	to->flags = h.flags;
 	self->proc->reclaims = h.revoke;

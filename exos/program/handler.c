@@ -3,9 +3,11 @@
 #include <exos/events.h>
 #include <exos/lock.h>
 #include <exos/proc/exit.h>
+#include <exos/heap.h>
 #include <exos/program/handler.h>
 #include <exos/sched/wait.h>
 #include <exos/program/x86_64/handler.h>
+#include <exos/sched/threads.h>
 #include <exos/x86_64/entry.h>
 #include <exos/x86_64/offsets.h>
 
@@ -21,7 +23,7 @@ static uint64_t stack_below(const struct regs *regs)
 /* An overflow of the library's stack would end the process where it happens, perhaps with the domain's lock held and something half changed. */
 static uint64_t call(const struct regs *regs, uint64_t handler, uint64_t a, uint64_t b)
 {
-	if ((uintptr_t)regs - LIBRARY_STACK_BOTTOM < HANDLER_STACK_LEFT) {
+	if ((uintptr_t)regs - (self->stack_top - LIBRARY_STACK_SIZE) < HANDLER_STACK_LEFT) {
 		domain_lock();
 		handler_failed(regs);
 	}
@@ -63,6 +65,25 @@ void handler_reclaim(const struct regs *regs)
 		call(regs, self->handlers.revoke, frames, deadline);
 }
 
+/* The list is the library's, in memory that the program can read: its numbers, those who have waited longest first. */
+int handler_next_thread(const struct threads *ts)
+{
+	uint64_t n = 0, room = HEAP_MAX / sizeof(int);
+	int *list = heap_alloc(HEAP_MAX), tid;
+	uint32_t depth;
+
+	if (!list)
+		return 0;
+	LIST_FOR_EACH(l, &ts->ready)
+		if (n < room)
+			list[n++] = CONTAINER_OF(l, struct thread, ready)->tid;
+	depth = domain_unlock_all();
+	tid = (int)exos_handler_call(self->handlers.next_thread, (uintptr_t)list, n, self->handlers.stack_top);
+	domain_relock(depth);
+	heap_free(list);
+	return tid;
+}
+
 void handler_interrupted(void)
 {
 	if (self->upcall.pending & EVENT_SLICE_END) {
@@ -91,8 +112,10 @@ void handler_failed(const struct regs *regs)
 void handlers_forget(void)
 {
 	self->handlers = (struct handlers){0};
-	self->library_top = LIBRARY_STACK_TOP;
+	self->library_top = self->stack_top;
 	self->proc->reclaims = false;
+	if (self->thread)
+		self->proc->threads->policy = &threads_round_robin;
 }
 
 uint32_t handlers_demand(uint64_t frames, uint64_t deadline)

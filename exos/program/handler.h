@@ -7,15 +7,24 @@
  * finds itself at the end of that stack, which is an access to nothing like any other of a program's. So vfork is a fork there (proc/fork.c). */
 #pragma once
 
+#include <exos/events.h>
 #include <exos/proc/proc.h>
 #include <exos/regs.h>
 #include <exos/self.h>
 #include <exos/vm/vm.h>
 
 /* Does the program run on the library's behalf, or the library on that program's? */
-static inline bool handler_runs(void) { return self->library_top != LIBRARY_STACK_TOP; }
+static inline bool handler_runs(void) { return self->library_top != self->stack_top; }
 /* Is this address in a region of the program's, with a handler that may mend it? */
 static inline bool handler_region(uint64_t address) { return self->handlers.fault && vm_region_at(self->proc->vm, address); }
+
+/* Is there something to do for the current process before it waits on? A handler of its only makes way for the end. */
+static inline bool handler_wait_ends(const struct proc *p)
+{
+	if (handler_runs())
+		return p->signals.pending & signal_bit(SIGKILL);
+	return signal_deliverable(p) || (self->events & EVENT_RECLAIM && p->state != PROC_STOPPED);
+}
 
 /* A page fault of the program's in a region. False: no handler mends it. No lock held. */
 bool handler_fault(const struct regs *regs);
@@ -24,6 +33,9 @@ bool handler_missed(const struct regs *regs);
 /* The slice is over, or frames are wanted back, while the program at regs ran. No lock held. */
 void handler_slice_end(const struct regs *regs);
 void handler_reclaim(const struct regs *regs);
+/* Which of the threads that can run is to run next, in the program's opinion: a number, perhaps nobody's. Lock held; it is free meanwhile. */
+struct threads;
+int handler_next_thread(const struct threads *ts);
 /* What is not to wait while a handler runs: the end of the slice, and of the process. */
 void handler_interrupted(void);
 /* In a handler, which holds them back: signals, or a demand, that no event is pending for. There is one again, for when it returns. */

@@ -59,7 +59,7 @@ int64_t program_serve(struct regs *r)
 	}
 	if (copy_in(&service, ADDRESS(const void, A0(r)), sizeof(service)))
 		return -EFAULT;
-	if (handler_runs() || p->vfork_parent || !service.transfer || !service.async || (uint64_t)service.transfer >= PROGRAM_TOP ||
+	if (handler_runs() || self->thread || p->vfork_parent || !service.transfer || !service.async || (uint64_t)service.transfer >= PROGRAM_TOP ||
 		(uint64_t)service.async >= PROGRAM_TOP)
 		return -EINVAL;
 	self->handlers.transfer = (uint64_t)service.transfer;

@@ -13,15 +13,14 @@
 #include <exos/proc/proc.h>
 #include <exos/program/handler.h>
 #include <exos/program/program.h>
+#include <exos/sched/threads.h>
 #include <exos/sched/wait.h>
 #include <exos/self.h>
 #include <exos/x86_64/entry.h>
 
-static struct waiter keeper_waiter; /* wait_on's in the keeper, which is no process */
-
 void wait_add(struct wait_queue *q, struct waiter *w)
 {
-	w->env = self->env;
+	w->who = self->who;
 	w->woken = false;
 	list_append(&q->waiters, &w->link);
 }
@@ -42,18 +41,10 @@ static inline bool any_woken(const struct waiter *w, size_t n)
 	return false;
 }
 
-/* Is there something to do for it before it waits on? A handler of the program's only makes way for the end. */
-static inline bool interrupts(const struct proc *p)
-{
-	if (handler_runs())
-		return p->signals.pending & signal_bit(SIGKILL);
-	return signal_deliverable(p) || (self->events & EVENT_RECLAIM && p->state != PROC_STOPPED);
-}
-
 static inline int sleep_disabled(const struct proc *p, const struct waiter *w, size_t n, uint64_t deadline)
 {
 	do { /* who was woken before this has a notification pending, and does not sleep */
-		if (p ? interrupts(p) : self->events != 0)
+		if (p ? handler_wait_ends(p) : self->events != 0)
 			return -EINTR;
 		if (deadline && ticks_now() >= deadline)
 			return -ETIMEDOUT;
@@ -92,15 +83,20 @@ static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline)
 	return result;
 }
 
-int wait_sleep(struct waiter *w, size_t n, uint64_t deadline) { return sleep_unlocked(w, n, deadline); }
+static inline int sleep_any(struct waiter *w, size_t n, uint64_t deadline)
+{
+	return self->thread ? threads_sleep(w, n, deadline) : sleep_unlocked(w, n, deadline);
+}
+
+int wait_sleep(struct waiter *w, size_t n, uint64_t deadline) { return sleep_any(w, n, deadline); }
 
 int wait_on(struct wait_queue *q, uint64_t deadline)
 {
-	struct waiter *w = self->proc ? &self->proc->waiter : &keeper_waiter;
+	struct waiter *w = self->waiter;
 	int result;
 
 	wait_add(q, w);
-	result = sleep_unlocked(w, 1, deadline);
+	result = sleep_any(w, 1, deadline);
 	wait_remove(w);
 	return result;
 }
@@ -109,9 +105,13 @@ static void wake(struct waiter *w)
 {
 	list_remove(&w->link);
 	__atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
-	if (w->env != self->env) {
-		aegis_notify(w->env, EVENT_WAKE); /* fails only if that environment was stopped */
-		self->woken = w->env;
+	if (w->who == self->env)
+		return;
+	if (w->who > UINT32_MAX) {
+		threads_wake((struct thread *)w->who);
+	} else {
+		aegis_notify((env_id)w->who, EVENT_WAKE); /* fails only if that environment was stopped */
+		self->woken = (env_id)w->who;
 	}
 }
 

@@ -12,7 +12,7 @@ struct wait_queue {
 /* Wakers are other environments: a waiter is heap memory or part of a shared object, never on a stack, which only its own environment sees. */
 struct waiter {
 	struct list link;
-	env_id env;
+	uint64_t who; /* the env_id of a process without threads, or a struct thread */
 	bool woken;
 };
 

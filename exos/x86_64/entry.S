@@ -71,6 +71,7 @@ exos_foreign_field_answered:
 	field euid, PROC_EUID
 	field gid, PROC_GID
 	field egid, PROC_EGID
+	field tid, PROC_TID
 exos_foreign_field_end:
 
 /* rcx SELF; out: edx the number. */
@@ -116,7 +117,7 @@ foreign_looked:
 	mov SELF_PROC(%rcx), %rcx
 	cmpq $0, PROC_SIGNALS(%rcx)
 	jne foreign_signals
-	cmpb $0, PROC_SIGNALS_RESTORE(%rcx)
+	cmpw $0, PROC_SIGNALS_DUE(%rcx)
 	jne foreign_due
 foreign_no_signals:
 	cmp $-ERRORS, %rax
@@ -156,7 +157,7 @@ foreign_signals: /* signals_due */
 	not %rdx
 	and PROC_SIGNALS(%rcx), %rdx
 	jne foreign_due
-	cmpb $0, PROC_SIGNALS_RESTORE(%rcx)
+	cmpw $0, PROC_SIGNALS_DUE(%rcx)
 	je foreign_no_signals
 	jmp foreign_due
 foreign_events:
@@ -286,8 +287,7 @@ region_fault:
 	mov SELF_FRAME_ERROR(%rcx), %rsi
 	mov SELF_HANDLER_STACK(%rcx), %rdx
 	mov SELF_TOP(%rcx), %rax
-	movabs $STACK_TOP, %r8
-	cmp %r8, %rax
+	cmp SELF_STACK_TOP(%rcx), %rax
 	jne 2f
 1:	push %rax
 	mov %rsp, SELF_TOP(%rcx)
@@ -317,7 +317,8 @@ exos_region_return_end:
 	mov %rsp, %rdi
 	call exos_region_declined
 	jmp exos_resume_regs
-2:	movabs $STACK_TOP - STACK_SIZE + HANDLER_STACK_LEFT, %r8
+2:	mov SELF_STACK_TOP(%rcx), %r8
+	sub $STACK_SIZE - HANDLER_STACK_LEFT, %r8
 	cmp %r8, %rsp
 	jb 4f
 	mov SELF_FRAME_RSP(%rcx), %rdx

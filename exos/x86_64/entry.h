@@ -65,6 +65,13 @@ static inline void exos_yield_inline(env_id to)
 /* The end of an environment: sleeps and is never run again. Domain lock held on entry: released on the way. */
 _Noreturn void exos_final_sleep(void);
 
+/* From one thread's library stack to another's; upcalls disabled. Returns when `from` is switched to again. */
+struct thread;
+struct regs;
+void exos_switch_thread(struct thread *from, struct thread *to);
+/* Makes the stack below `first` one that can be switched to, with these bases; the stack pointer. It begins in exos_thread_begin (sched/threads.h). */
+uint64_t exos_prepare_thread(struct regs *first, uint64_t fs, uint64_t gs);
+
 void exos_fpu_save(void *area); /* 64-aligned, machine_info->xsave_size bytes */
 void exos_fpu_restore(const void *area);
 void exos_fpu_reset(void);      /* as a fresh program finds it */
@@ -73,7 +80,6 @@ void exos_set_fs_base(uint64_t base);
 uint64_t exos_gs_base(void);
 void exos_set_gs_base(uint64_t base);
 /* Restores regs and goes to the program: for exec and vfork's return, from anywhere on the library's stack. */
-struct regs;
 _Noreturn void exos_go(const struct regs *regs);
 /* Selectors of user mode, for struct regs. */
 #define USER_CS 0x2b

@@ -30,6 +30,7 @@
 #define SELF_HANDLER_MISSED 3272
 #define HANDLER_STACK_LEFT 8192 /* of the library's stack, for what a handler calls and what interrupts it: one that would have less is not begun */
 #define SELF_XSAVE 384
+#define SELF_STACK_TOP 3320
 /* struct regs */
 #define REGS_R15 0
 #define REGS_R14 8
@@ -59,13 +60,14 @@
 #define PROC_PID 16
 #define PROC_GROUP 20
 #define PROC_PARENT_PID 40
-#define PROC_UID 508
-#define PROC_EUID 512
-#define PROC_GID 520
-#define PROC_EGID 524
-#define PROC_SIGNALS 536 /* pending */
-#define PROC_SIGNALS_MASK 544
-#define PROC_SIGNALS_RESTORE 560
+#define PROC_UID 516
+#define PROC_EUID 520
+#define PROC_GID 528
+#define PROC_EGID 532
+#define PROC_TID 3440
+#define PROC_SIGNALS 544 /* pending */
+#define PROC_SIGNALS_MASK 552
+#define PROC_SIGNALS_DUE 568
 /* Foreign system calls */
 #define FIELD_CALLS 187
 #define FIELD_SIZE 32 /* bytes of code for each */
@@ -74,3 +76,4 @@
 #define ERROR_FAULT 14
 #define ERROR_RESTART 512
 #define ERROR_WANTS_REGS 4095 /* nothing is done yet, all registers are wanted */
+#define THREAD_RSP 2816 /* in struct thread */

@@ -59,6 +59,60 @@ exos_yield:
 exos_sleep:
 	switching CALL_SLEEP
 
+/* void exos_switch_thread(struct thread *from, struct thread *to)
+ * In: rdi, rsi; upcalls disabled. Returns when `from` is switched to again; all that C functions keep is kept, the bases and the vectors too. */
+	.align 16
+	.globl exos_switch_thread
+exos_switch_thread:
+	push %rbx
+	push %rbp
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	rdfsbase %rax
+	push %rax
+	rdgsbase %rax
+	push %rax
+	mov $-1, %eax
+	mov $-1, %edx
+	xsave64 (%rdi)
+	mov %rsp, THREAD_RSP(%rdi)
+	mov THREAD_RSP(%rsi), %rsp
+	xrstor64 (%rsi)
+	pop %rax
+	wrgsbase %rax
+	pop %rax
+	wrfsbase %rax
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %rbp
+	pop %rbx
+	ret
+
+/* uint64_t exos_prepare_thread(struct regs *first, uint64_t fs, uint64_t gs): what exos_switch_thread takes off the stack of a thread that has not run, below its
+ * first registers. Out: rax the stack pointer; rcx is used. */
+	.globl exos_prepare_thread
+exos_prepare_thread:
+	xor %eax, %eax
+	lea thread_first(%rip), %rcx
+	mov %rcx, -8(%rdi)
+	.irp i, 16, 24, 32, 40, 48, 56 /* rbx to r15 */
+	mov %rax, -\i(%rdi)
+	.endr
+	mov %rsi, -64(%rdi)
+	mov %rdx, -72(%rdi)
+	lea -72(%rdi), %rax
+	ret
+
+/* A thread's first instructions. rsp: its struct regs. */
+thread_first:
+	mov %rsp, %rdi
+	call exos_thread_begin
+	jmp exos_resume_regs
+
 /* void exos_fpu_save(void *area) */
 	.globl exos_fpu_save
 exos_fpu_save:

@@ -23,7 +23,7 @@
 /* Events, bits of `pending`. The kernel raises the first group; NOTIFY bits belong to the library and are raised
  * by the notify call. */
 enum {
-	EVENT_SLICE_END = 1 << 0, /* the slice is over: yield before the grace time is */
+	EVENT_SLICE_END = 1 << 0, /* the slice is over: yield before the grace time is; or with told_always, a new one has begun */
 	EVENT_ALARM = 1 << 1,     /* the deadline of a sleep has come */
 	EVENT_CONSOLE = 1 << 2,   /* a console that the environment owns has input, or room for output */
 	EVENT_PEER = 1 << 3,      /* an environment whose keeper this is was stopped */
@@ -85,7 +85,9 @@ struct aegis_upcall {
 	uint64_t foreign_rip;        /* a foreign system call: where to return to, */
 	uint64_t foreign_rflags;     /* and its flags */
 	struct aegis_demand demands[REVOKE_KINDS]; /* what is asked back: the kernel's word, updated as it is given */
-	uint64_t reserved[7];
+	volatile uint64_t told_always; /* the library's word: not 0, EVENT_SLICE_END comes even if nobody else is runnable. slice_end is later then, the next slice's:
+					* it has begun, and nothing is owed. For those who share their slices out themselves */
+	uint64_t reserved[6];
 	struct aegis_frame frame;    /* ends at byte 256, where the hardware's stack pointer starts */
 };
 

@@ -33,6 +33,8 @@ static void slice_over(struct cpu *cpu, struct trap *t, uint64_t now)
 		cpu->slice_end = now + slice_quantum;
 		cpu->over = false;
 		env_upcall(e)->slice_end = cpu->slice_end;
+		if (env_upcall(e)->told_always) /* whatever it says there: who goes on is the same */
+			event_raise(e, EVENT_SLICE_END);
 		return;
 	}
 	if (!cpu->over && e->entries.event && !env_upcall(e)->disabled) {

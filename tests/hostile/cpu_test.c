@@ -52,6 +52,18 @@ static void hog_disabled(void *unused)
 	LOCAL->upcall.disabled = 1;
 	compute((void *)&hog_rounds);
 }
+/* He wants to hear of every end of a slice. */
+static void hog_told_always(void *unused)
+{
+	(void)unused;
+	LOCAL->upcall.told_always = UINT64_MAX;
+	run_with((uint64_t)attack_entry);
+}
+static void hog_told_deaf(void *unused)
+{
+	LOCAL->upcall.told_always = 1;
+	hog_disabled(unused);
+}
 static void hog_behaves(void *unused)
 {
 	(void)unused;
@@ -168,6 +180,11 @@ static void test_shares(void)
 	share(1, 1, hog_attacks, "one_who_uses_up_the_grace_time_pays_for_it");
 	manner = OBEY;
 	share(1, 1, hog_attacks, "one_who_does_not_keeps_his_half");
+	share(1, 1, hog_told_always, "one_who_is_told_of_every_end_has_no_more_than_half");
+	manner = LINGER;
+	share(1, 1, hog_told_always, "nor_one_who_uses_up_the_grace_time_besides");
+	share(1, 1, hog_told_deaf, "nor_one_who_is_told_and_does_not_hear");
+	manner = OBEY;
 }
 
 /* He hands the grace time to one who has no slice at all. */

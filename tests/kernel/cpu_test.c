@@ -63,6 +63,33 @@ static void slices(void)
 	share(compute_deaf, "one_that_does_not_yield_is_preempted_by_force", "and_loses_no_register_by_it");
 }
 
+/* Computes until then, and says how often he was told that his slice is over. */
+static uint64_t count_until;
+static void count_told(void *always)
+{
+	LOCAL->upcall.told_always = always != NULL;
+	while (ticks() < count_until)
+		;
+	progress[0] = LOCAL->slice_ends;
+}
+
+static void told_always(void)
+{
+	for (uint64_t always = 0; always < 2; always++) {
+		progress[0] = UINT64_MAX;
+		count_until = ticks() + info->quantum * 10;
+		child_make(&worker, count_told, (void *)always, 0);
+		aegis_slice_alloc(0, UINT32_MAX, worker.env, NULL);
+		sleep_until(0, count_until + info->quantum * 4);
+		if (always)
+			ok(progress[0] >= 5 && progress[0] <= 11, "unless_he_asks_to_be_told_always");
+		else
+			is((int64_t)progress[0], 0, "one_who_is_alone_is_not_told_of_the_ends_of_his_slices");
+		is((int64_t)env_in_table(worker.env).excess, 0, "and_owes_nothing");
+		child_end(&worker);
+	}
+}
+
 static void sleep_then_count(void *argument)
 {
 	for (;;) {
@@ -145,6 +172,7 @@ void test_main(void)
 {
 	strangers();
 	slices();
+	told_always();
 	events();
 	transfers();
 }

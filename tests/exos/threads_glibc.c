@@ -1,0 +1,2 @@
+/* threads.c with glibc (tools/program.mk). */
+#include "threads.c"
