@@ -52,6 +52,9 @@ static void take(const struct regs *program, bool may_switch)
 	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE), end = self->upcall.slice_end;
 
 	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
+	/* The library may be on its way back to the program, past the last look at these: they stay pending until the program, or a wait, is interrupted by them. */
+	if (!program && bits & (EVENT_SIGNAL | EVENT_RECLAIM))
+		__atomic_fetch_or(&self->upcall.pending, bits & (EVENT_SIGNAL | EVENT_RECLAIM), __ATOMIC_RELEASE);
 	if (!(bits & EVENT_SLICE_END))
 		return;
 	if (ticks_now() >= end) { /* else it was the end of a slice that was then taken by force, or the kernel tells of each (told_always) */

@@ -18,6 +18,8 @@ read -r -d '' before after <<<"$output"
 is "$after" "$before" "four that start ten programs each leave none behind"
 capture machine --smp 2 -- busybox sh -c 'while :; do :; done & a=$!; while :; do :; done & b=$!; sleep 1; kill $a $b; wait $a; echo $?; wait $b; echo $?'
 is "$output" $'143\n143' "what runs on the other CPU is killed there"
+capture machine --smp 2 -- busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do while :; do :; done & a=$!; while :; do :; done & b=$!; usleep 30000; kill $a $b; wait $a; echo $?; wait $b; echo $?; done | sort | uniq -c'
+like "$output" "^ *20 143" "again and again: no signal is lost on the way back to a program"
 capture machine --smp 2 -- busybox sh -c 'taskset 1 sh -c "taskset -p \$\$; nproc"; taskset 2 nproc; taskset 4 nproc || echo refused'
 like "$output" "mask: 1" "an affinity is kept over exec"
 like "$output" refused "a CPU that is not there is refused"
