@@ -9,9 +9,6 @@
 #include <kernel/table.h>
 #include <kernel/x86_64/user.h>
 
-/* Compiled for few instructions. */
-#define RUN __attribute__((noinline, optimize("O2", "omit-frame-pointer", "no-stack-protector")))
-
 /* The table that holds va's entry of `level`; null: one is missing on the way. *frame is the table's own frame; *shared: it, or one
  * above it, has several uses. */
 static uint64_t *find_table(const struct env *e, uint64_t va, uint32_t level, frame_t *frame, bool *shared)
@@ -40,8 +37,7 @@ static bool is_own(frame_t f)
 	return me && (f == me->upcall_frame || f == me->root_frame);
 }
 
-/* May this frame be bound as a page with these rights? */
-static int64_t check_page(const struct env *account, frame_t f, uint64_t flags, const struct aegis_cap *cap)
+int64_t bind_check_page(const struct env *account, frame_t f, uint64_t flags, const struct aegis_cap *cap)
 {
 	const struct aegis_frame_info *info = &frame_table[f];
 	uint64_t writes = flags & BIND_WRITE;
@@ -148,66 +144,10 @@ static inline bool near_holds(const struct env *e, uint64_t va) { return e->near
 
 static inline bool near_find(struct env *e, uint64_t va) { return near_holds(e, va) || near_walk(e, va); }
 
-/* Other rights for the pages of a leaf table from *slot on, with the frames that they have. Whoever may bind a frame so may keep it so; rights that a page has
- * already need no check. All are checked before any is changed. First: how many from the beginning are the account's own, or not there. */
-#define SAME_AT_ONCE 4 /* the loops' own instructions are paid once for so many pages */
-static inline bool same_may(uint64_t entry, const uint64_t *frames, uint64_t owned)
-{
-	return frames[3 * ((entry & ENTRY_FRAME) >> FRAME_SHIFT)] == owned || !(entry & ENTRY_PRESENT); /* where nothing is bound: frame 0, the kernel's */
-}
-
-static RUN const uint64_t *same_owned(const uint64_t *slot, const uint64_t *end, uint64_t owned)
-{
-	const uint64_t *frames = (const uint64_t *)frame_table;
-
-	while (end - slot >= SAME_AT_ONCE && same_may(slot[0], frames, owned) && same_may(slot[1], frames, owned) && same_may(slot[2], frames, owned) &&
-		same_may(slot[3], frames, owned))
-		slot += SAME_AT_ONCE;
-	while (slot < end && same_may(*slot, frames, owned))
-		slot++;
-	return slot;
-}
-
-static inline void same_set(uint64_t *slot, uint64_t rights)
-{
-	if (*slot & ENTRY_PRESENT)
-		*slot = (*slot & ENTRY_FRAME) + rights;
-}
-
-static RUN void same_write(uint64_t *slot, uint64_t *end, uint64_t rights)
-{
-	for (; end - slot >= SAME_AT_ONCE; slot += SAME_AT_ONCE) {
-		same_set(slot, rights);
-		same_set(slot + 1, rights);
-		same_set(slot + 2, rights);
-		same_set(slot + 3, rights);
-	}
-	for (; slot < end; slot++)
-		same_set(slot, rights);
-}
-
-/* The others, or exactly those that gain a right. *dirtied: some were known to be zero, and may be written now. */
-static int64_t same_check(const struct env *account, const uint64_t *slot, const uint64_t *end, uint64_t flags, const struct aegis_cap *cap, bool *dirtied)
-{
-	uint64_t gained = flags & BIND_WRITE, lost = flags & BIND_EXEC ? ENTRY_NO_EXECUTE : 0;
-	int64_t error = 0;
-
-	*dirtied = false;
-	if (!gained && !lost)
-		return 0;
-	for (slot = same_owned(slot, end, account->owned); slot < end && !error; slot++) {
-		if (!(*slot & ENTRY_PRESENT) || (!(gained & ~*slot) && !(lost & *slot)))
-			continue;
-		error = check_page(account, entry_frame(*slot), flags, cap);
-		*dirtied |= gained != 0;
-	}
-	return error;
-}
-
 static int64_t bind_same(struct env *e, const struct env *account, const struct aegis_binding *b, const struct aegis_cap *cap, struct stale *stale)
 {
 	uint64_t n = b->entry >> FRAME_SHIFT, flags = b->entry & (FRAME_SIZE - 1), i = table_index(b->va, 0), *slot, *end;
-	bool shared, all = n > 64, dirtied; /* of so many, to forget everything is cheaper */
+	bool shared, all = n > 64; /* of so many, to forget everything is cheaper */
 	int64_t error;
 	frame_t frame;
 
@@ -222,12 +162,8 @@ static int64_t bind_same(struct env *e, const struct env *account, const struct 
 	}
 	slot += i;
 	end = slot + n;
-	if ((error = same_check(account, slot, end, flags, cap, &dirtied)))
+	if ((error = rights_change(account, slot, end, flags, cap)))
 		return error;
-	for (uint64_t *at = slot; dirtied && at < end; at++)
-		if (*at & ENTRY_PRESENT)
-			frame_table[entry_frame(*at)].clean = 0;
-	same_write(slot, end, entry_make(0, flags));
 	for (uint64_t va = b->va; !all && !shared && slot < end; slot++, va += FRAME_SIZE)
 		if (*slot & ENTRY_PRESENT)
 			invalidate_page(va);
@@ -262,7 +198,7 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 			forget_stale(e, stale); /* what was a table may be written by the next entry of the list */
 		return error;
 	}
-	error = level ? check_table(account, f, level) : check_page(account, f, flags, cap);
+	error = level ? check_table(account, f, level) : bind_check_page(account, f, flags, cap);
 	if (error)
 		return error;
 	if (level) {

@@ -43,7 +43,7 @@ static __attribute__((noinline)) int64_t break_list(uint64_t frames, uint64_t n)
 }
 
 /* Mostly it is one. */
-__attribute__((noinline, optimize("O2", "omit-frame-pointer", "no-stack-protector"))) int64_t call_frame_break(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
+RUN int64_t call_frame_break(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)
 {
 	uint32_t budget = BREAK_BUDGET;
 	int64_t error;
