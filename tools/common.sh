@@ -32,6 +32,7 @@ dependencies_of() {
 		echo 'musl-tools musl-gcc builds the static programs that run inside the machine'
 		echo 'libcmocka-dev /usr/include/cmocka.h unit tests on this host'
 		echo 'expect expect types at the terminal in the tests'
+		dependencies_of plots
 		;;
 	bench)
 		echo 'musl-tools musl-gcc builds the static programs that are measured'
