@@ -47,6 +47,8 @@ static void put(struct proc *p, frame_t f)
 	p->own_frames--;
 }
 
+static bool bound_nowhere_else(frame_t f) { return frame_show(f) && frame_table[f].bindings == 1; }
+
 /* The program may have broken or even freed it by the kernel's own calls: what comes back to the library is the domain's, and in the window only. */
 static int64_t may_put(frame_t f)
 {
@@ -54,7 +56,7 @@ static int64_t may_put(frame_t f)
 		return -EINVAL;
 	if (!frame_held(f))
 		return 0;
-	return frame_show(f) && frame_table[f].bindings == 1 ? 0 : -EBUSY;
+	return bound_nowhere_else(f) ? 0 : -EBUSY;
 }
 
 int64_t program_frames_put(struct regs *r)
@@ -84,7 +86,7 @@ static frame_t next_own(const struct proc *p, frame_t f)
 /* Perhaps it is in another process, which will miss it. */
 static bool put_broken(struct proc *p, frame_t f)
 {
-	if (frame_held(f) && !(frame_show(f) && frame_table[f].bindings == 1) && !frame_break_all(f))
+	if (frame_held(f) && !bound_nowhere_else(f) && !frame_break_all(f))
 		return false;
 	put(p, f);
 	return true;

@@ -3,9 +3,9 @@
  * The library's stack nests: an upcall that interrupts the program starts at its top (self->library_top), one that interrupts the library itself goes on below
  * what it interrupted. Interrupted state is copied to this stack before anything else can happen, and from there iretq resumes it
  * without the kernel (include/aegis/upcall.h: the rule). */
+#include <exos/x86_64/kept.h>
 #include <exos/x86_64/offsets.h>
 
-#define SELF 0x7efffffff000
 #define STACK_TOP 0x7efffffee000
 #define STACK_SIZE 0x4000
 #define USER_CS 0x2b
@@ -17,16 +17,28 @@
 
 	.text
 
-	.macro push_registers rcx_from, r11_from
+/* The frame of an upcall and the registers that C uses up, in the order of struct regs. In: rcx SELF. */
+	.macro push_interrupted
+	push SELF_FRAME_SS(%rcx)
+	push SELF_FRAME_RSP(%rcx)
+	push SELF_FRAME_RFLAGS(%rcx)
+	push SELF_FRAME_CS(%rcx)
+	push SELF_FRAME_RIP(%rcx)
+	push SELF_FRAME_ERROR(%rcx)
+	push SELF_FRAME_ADDRESS(%rcx)
+	push SELF_FRAME_CAUSE(%rcx)
 	push %rdi
 	push %rsi
 	push %rdx
-	push \rcx_from
+	push SELF_FRAME_RCX(%rcx)
 	push %rax
 	push %r8
 	push %r9
 	push %r10
-	push \r11_from
+	push SELF_FRAME_R11(%rcx)
+	.endm
+/* The rest of struct regs. */
+	.macro push_callee_saved
 	push %rbx
 	push %rbp
 	push %r12
@@ -238,15 +250,8 @@ upcall:
 	cmp $STACK_SIZE, %r11
 	jb 1f
 	mov SELF_TOP(%rcx), %rsp
-1:	push SELF_FRAME_SS(%rcx)
-	push SELF_FRAME_RSP(%rcx)
-	push SELF_FRAME_RFLAGS(%rcx)
-	push SELF_FRAME_CS(%rcx)
-	push SELF_FRAME_RIP(%rcx)
-	push SELF_FRAME_ERROR(%rcx)
-	push SELF_FRAME_ADDRESS(%rcx)
-	push SELF_FRAME_CAUSE(%rcx)
-	push_registers SELF_FRAME_RCX(%rcx), SELF_FRAME_R11(%rcx)
+1:	push_interrupted
+	push_callee_saved
 	movl $0, SELF_DISABLED(%rcx)
 	cld
 	mov %rsp, %rdi
@@ -266,23 +271,7 @@ region_fault:
 	cmp $STACK_SIZE, %r11 /* the library itself has missed the page */
 	jb upcall
 	mov SELF_TOP(%rcx), %rsp
-	push SELF_FRAME_SS(%rcx)
-	push SELF_FRAME_RSP(%rcx)
-	push SELF_FRAME_RFLAGS(%rcx)
-	push SELF_FRAME_CS(%rcx)
-	push SELF_FRAME_RIP(%rcx)
-	push SELF_FRAME_ERROR(%rcx)
-	push SELF_FRAME_ADDRESS(%rcx)
-	push SELF_FRAME_CAUSE(%rcx)
-	push %rdi
-	push %rsi
-	push %rdx
-	push SELF_FRAME_RCX(%rcx)
-	push %rax
-	push %r8
-	push %r9
-	push %r10
-	push SELF_FRAME_R11(%rcx)
+	push_interrupted
 	mov SELF_FRAME_ADDRESS(%rcx), %rdi
 	mov SELF_FRAME_ERROR(%rcx), %rsi
 	mov SELF_HANDLER_STACK(%rcx), %rdx
@@ -308,12 +297,7 @@ exos_region_return:
 	movq $CAUSE_EVENT, REGS_CAUSE-48(%rsp)
 3:
 exos_region_return_end:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_callee_saved
 	mov %rsp, %rdi
 	call exos_region_declined
 	jmp exos_resume_regs

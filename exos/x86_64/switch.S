@@ -1,25 +1,13 @@
 /* Giving the CPU away, with everything saved that the kernel leaves to the library: callee-saved registers and bases on the stack, vector
  * registers in self->xsave (they are the program's throughout, so an upcall that does the same in between stores the same). */
+#include <exos/x86_64/kept.h>
 #include <exos/x86_64/offsets.h>
-
-#define SELF 0x7efffffff000
-#define CALL_YIELD (-256-12) /* AEGIS_CALL(CALL_yield) */
-#define CALL_SLEEP (-256-13)
 
 	.text
 
 /* in: edi and on, the call's arguments. out: rax its result. */
 	.macro switching call
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	rdfsbase %rax
-	push %rax
-	rdgsbase %rax
-	push %rax
+	push_kept
 	movabs $SELF, %rcx
 	mov %rdx, %r8
 	mov $-1, %eax
@@ -33,16 +21,7 @@
 	mov $-1, %eax
 	mov $-1, %edx
 	xrstor64 SELF_XSAVE(%rcx)
-	pop %rax
-	wrgsbase %rax
-	pop %rax
-	wrfsbase %rax
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	pop_kept %rax
 	mov %r8, %rax
 	ret
 	.endm
@@ -64,32 +43,14 @@ exos_sleep:
 	.align 16
 	.globl exos_switch_thread
 exos_switch_thread:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	rdfsbase %rax
-	push %rax
-	rdgsbase %rax
-	push %rax
+	push_kept
 	mov $-1, %eax
 	mov $-1, %edx
 	xsave64 (%rdi)
 	mov %rsp, THREAD_RSP(%rdi)
 	mov THREAD_RSP(%rsi), %rsp
 	xrstor64 (%rsi)
-	pop %rax
-	wrgsbase %rax
-	pop %rax
-	wrfsbase %rax
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	pop_kept %rax
 	ret
 
 /* uint64_t exos_prepare_thread(struct regs *first, uint64_t fs, uint64_t gs): what exos_switch_thread takes off the stack of a thread that has not run, below its

@@ -1,11 +1,10 @@
 /* From the library into the program and back. The field SELF_TOP says where the library's stack begins for who comes from the program: it is lowered first
  * and raised last, so that an upcall at any instruction between finds a free stack (exos/x86_64/entry.S). */
+#include <exos/x86_64/kept.h>
 #include <exos/x86_64/offsets.h>
 
-#define SELF 0x7efffffff000
 #define XSAVE_SIZE 2816 /* self->xsave */
 #define BELOW 16        /* nothing is pushed below */
-#define CALL_SLEEP (-256-13) /* AEGIS_CALL(CALL_sleep) */
 
 	.text
 
@@ -58,31 +57,6 @@ exos_handler_call:
 	mov %rcx, %rax
 	jmp 1b
 
-	.macro push_kept
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	rdfsbase %rax
-	push %rax
-	rdgsbase %rax
-	push %rax
-	.endm
-	.macro pop_kept /* rdx is lost */
-	pop %rdx
-	wrgsbase %rdx
-	pop %rdx
-	wrfsbase %rdx
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
-	.endm
-
 /* int64_t exos_sleep_serving(uint64_t events)
  * After each transfer that is served the kernel has this environment sleep again where it slept last. That is the one system call here, with one stack pointer,
  * for the sleeps of a service too: SELF_NESTED says whose sleep it was that is over. */
@@ -106,7 +80,7 @@ exos_sleep_serving:
 	test %rdx, %rdx
 	jnz 2f
 	pop SELF_TOP(%rcx)
-	pop_kept
+	pop_kept %rdx
 	ret
 2:	mov %rdx, %rsp
 	movq $0, SELF_NESTED(%rcx)
@@ -114,7 +88,7 @@ exos_sleep_serving:
 	mov $-1, %eax
 	mov $-1, %edx
 	xrstor64 SELF_XSAVE(%rcx)
-	pop_kept
+	pop_kept %rdx
 	mov %r8, %rax
 	ret
 
