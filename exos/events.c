@@ -156,16 +156,13 @@ static void exception(struct regs *regs)
 /* What the program finds when it goes on after an upcall. */
 static void interrupted_take(struct regs *regs)
 {
-	bool signals;
-
 	if (self->events & EVENT_RECLAIM)
 		handler_reclaim(regs);
-	signals = signal_deliverable(self->proc);
-	if (!signals && !(regs->cause == CAUSE_EVENT && self->proc->restartable_area))
+	if (!signal_deliverable(self->proc) && !(regs->cause == CAUSE_EVENT && self->proc->restartable_area))
 		return;
 	domain_lock();
 	restartable_interrupted(regs);
-	if (signals)
+	if (signal_deliverable(self->proc)) /* one may have come while the lock was waited for */
 		signal_deliver(regs, false);
 	domain_unlock();
 }

@@ -9,12 +9,12 @@
 #include <exos/proc/proc.h>
 #include <exos/x86_64/entry.h>
 
-/* Has the current process woken somebody, and no signal to look at first? */
+/* Has the current process woken somebody, and no other thread of its own to run? */
 static inline bool turn_due(void)
 {
 	const struct self_page *me = self_here();
 
-	return me->woken && !me->proc->signals.pending;
+	return me->woken && !me->thread;
 }
 
 /* Gives whoever was last woken a turn, which is due. The lock is released meanwhile: check the condition again. */
@@ -26,13 +26,15 @@ static inline void turn_give(struct wait_queue *q)
 
 	me->woken = 0;
 	q->turn = me->env;
-	p->ticks_used += (int64_t)ticks_now(); /* which runs: proc_account_stop */
 	domain_unlock_all();
-	if (self->upcall.pending) /* the end of the slice, it may be: then it is not his either */
+	if (self->upcall.pending) { /* a signal, or the end of the slice, which then is not his either */
 		domain_unlock_events();
-	else
-		exos_yield_inline(to); /* refused if he is not ready to run any more: then this was the turn */
-	domain_lock_outermost();
+		domain_lock_outermost();
+		return;
+	}
+	p->ticks_used += (int64_t)ticks_now(); /* which runs: proc_account_stop */
+	exos_yield_inline(to);		       /* refused if he is not ready to run any more: then this was the turn */
 	p = self->proc;
 	p->ticks_used -= (int64_t)ticks_now();
+	domain_lock_outermost();
 }

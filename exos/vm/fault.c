@@ -30,7 +30,7 @@ static uint64_t file_index(const struct vm_area *area, uint64_t va)
 
 static uint64_t file_pages(const struct inode *inode) { return ROUND_UP(inode->size, FRAME_SIZE) / FRAME_SIZE; }
 
-static void bind_entry(struct fault *f, uint64_t va, uint64_t entry)
+static inline void bind_entry(struct fault *f, uint64_t va, uint64_t entry)
 {
 	entry_add(f->vm, f->leaf, page_index(va), entry);
 	batch_add(&vm_batch, va, entry_binding(entry));

@@ -6,6 +6,7 @@
  * held. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/heap.h>
+#include <exos/self.h>
 #include <exos/start.h>
 #include <exos/vm/table.h>
 
@@ -14,10 +15,12 @@
 
 struct vm_batch vm_batch, vm_batch_child;
 
-void batch_flush(struct vm_batch *b)
+static __attribute__((noinline)) void flush_list(struct vm_batch *b)
 {
+	env_id env = b->env == self->env ? 0 : b->env; /* the kernel's short ways are for the caller's own space, named so */
+
 	for (uint32_t done = 0; b->env && done < b->count;) {
-		int64_t result = aegis_bind(b->env, b->list + done, b->count - done, NULL);
+		int64_t result = aegis_bind(env, b->list + done, b->count - done, NULL);
 
 		if (result == -E_DENIED && !frame_held(entry_frame(b->list[done].entry)))
 			result = 1; /* repossessed: the keeper is about to find out, and kill the process */
@@ -31,6 +34,14 @@ void batch_flush(struct vm_batch *b)
 	for (uint32_t i = 0; i < b->put_count; i++)
 		frame_put(b->put[i]);
 	b->count = b->put_count = 0;
+}
+
+void batch_flush(struct vm_batch *b)
+{
+	if (b->count == 1 && !b->put_count && b->env == self->env && aegis_bind(0, b->list, 1, NULL) == 1)
+		b->count = 0; /* the commonest: a page of one's own */
+	else
+		flush_list(b);
 }
 
 uint32_t bit_next(const uint64_t *words, uint32_t i)
@@ -209,7 +220,7 @@ struct vm_leaf *leaf_at(struct vm *vm, uint64_t address)
 	return region && bit_is_set(region->used, i) ? region->leaves[i] : NULL;
 }
 
-struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b)
+static __attribute__((noinline)) struct vm_leaf *leaf_find_or_make(struct vm *vm, uint64_t address, struct vm_batch *b)
 {
 	uint64_t va = ROUND_DOWN(address, LEAF_SPAN);
 	struct vm_region *region = region_at(vm, va);
@@ -241,6 +252,15 @@ struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b)
 	return leaf;
 }
 
+struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b)
+{
+	struct vm_leaf *leaf = vm->recent_leaf;
+
+	if (!leaf || address - leaf->va >= LEAF_SPAN)
+		leaf = vm->recent_leaf = leaf_find_or_make(vm, address, b);
+	return leaf;
+}
+
 /* A leaf table that is one no more. In a region (region.c) the program may have had it bound as a page, to look at. */
 static void leaf_table_put(frame_t table)
 {
@@ -253,6 +273,8 @@ void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b)
 {
 	struct vm_region *region = region_at(vm, leaf->va);
 
+	if (vm->recent_leaf == leaf)
+		vm->recent_leaf = NULL;
 	bit_clear(region->used, leaf_index(leaf->va));
 	if (leaf->table) {
 		batch_add(b, leaf->va, BIND_LEVEL(1));
@@ -368,6 +390,7 @@ uint32_t vm_lose(struct vm *vm)
 void tables_release(struct vm *vm, env_id env)
 {
 	break_tables(vm, env);
+	vm->recent_leaf = NULL;
 	for (uint32_t r = 0; r < vm->region_count; r++) {
 		struct vm_region *region = vm->regions[r];
 

@@ -32,6 +32,7 @@ struct vm_area {
 	uint64_t file_end;
 };
 
+struct vm_leaf;	  /* pages of 2 MiB: vm/table.h */
 struct vm_region; /* pages of 1 GiB: vm/table.h */
 struct vm_slot;	  /* the hardware's page table of 512 GiB: vm/table.h */
 
@@ -39,6 +40,7 @@ struct vm {
 	env_id env; /* whose hardware table caches this one */
 	struct list areas;
 	struct vm_area *recent;	    /* where the last search ended, or null */
+	struct vm_leaf *recent_leaf; /* that leaf_make found or made last, or null */
 	struct vm_region **regions; /* sorted by address */
 	uint32_t region_count, region_room;
 	struct vm_slot *slots;

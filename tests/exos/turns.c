@@ -239,6 +239,7 @@ static void who_is_stopped_goes_on_where_it_was(void)
 	int status;
 
 	seed_random();
+	signal(SIGPIPE, SIG_IGN);
 	pid_t answering = answerer(&t), asking = fork();
 	if (!asking) {
 		for (uint32_t n = 0; n < 200000; n++)
@@ -261,6 +262,33 @@ static void who_is_stopped_goes_on_where_it_was(void)
 	kill(asking, SIGKILL);
 	ENDS(asking, SIGKILL);
 	ENDS(answering, EXITED(0));
+}
+
+/* They make no system call in which they would be found out, and in the end nobody else wants the CPU. The area has the library take its lock whenever it interrupts, and
+ * many that are signalled by one call hold it for long: so some hear of it while they wait for the lock. */
+static void who_only_computes_is_killed_as_well(void)
+{
+	enum { TIMES = 12, MANY = 16, AREA = 32 };
+	static char area[AREA] __attribute__((aligned(AREA)));
+	pid_t pids[MANY];
+
+	seed_random();
+	for (int time = 0; time < TIMES; time++) {
+		for (int i = 0; i < MANY; i++) {
+			pids[i] = fork();
+			CHECK(pids[i] >= 0);
+			if (!pids[i]) {
+				syscall(SYS_rseq, area, AREA, 0, 0x53053053);
+				for (;;)
+					spend(1000);
+			}
+			CHECK(!setpgid(pids[i], pids[0]));
+		}
+		spend(random_below(20000));
+		CHECK(!kill(-pids[0], SIGTERM));
+		for (int i = 0; i < MANY; i++)
+			ENDS(pids[i], SIGTERM);
+	}
 }
 
 /* Idle time of all CPUs, in hundredths of a second. */
@@ -307,4 +335,4 @@ static void time_is_charged_once(void)
 
 TESTS(T(every_question_is_answered), T(signals_restart_it), T(signals_interrupt_it), T(others_that_compute_do_not_disturb_it),
 	T(three_tokens_go_round_eight), T(many_share_the_ends), T(the_other_may_die_at_any_moment), T(who_is_stopped_goes_on_where_it_was),
-	T(a_conversation_that_rests_leaves_the_machine_idle), T(time_is_charged_once))
+	T(who_only_computes_is_killed_as_well), T(a_conversation_that_rests_leaves_the_machine_idle), T(time_is_charged_once))

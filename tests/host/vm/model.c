@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <aegis/x86_64/stubs.h>
+#include <exos/self.h>
 #include <exos/start.h>
 
 #include "model.h"
@@ -345,7 +346,8 @@ void model_start(void)
 
 	REQUIRE(window == (void *)EXOS_WINDOW_VA);
 	info.frames_free = model_free_frames = MODEL_FRAMES - 1;
-	model_env_new();
+	REQUIRE(mmap(self, FRAME_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == (void *)self);
+	self->env = model_env_new(); /* which the kernel calls 0 as well */
 }
 
 static uint32_t points, failed;
