@@ -75,7 +75,24 @@
 	X(24, console_write, 3, "(uint32_t device, const void *bytes, uint64_t n)", \
 	  "hands bytes to a serial line; returns how many it took, perhaps 0. DENIED INVALID FAULT") \
 	X(25, console_read, 3, "(uint32_t device, void *bytes, uint64_t n)", "takes bytes that have come in; returns how many, perhaps 0. DENIED INVALID FAULT") \
-	X(26, machine_off, 2, "(const struct aegis_cap *cap, uint32_t status)", "ends the machine; an emulator that listens is told the status (0..127). DENIED FAULT")
+	X(26, machine_off, 2, "(const struct aegis_cap *cap, uint32_t status)", "ends the machine; an emulator that listens is told the status (0..127). DENIED FAULT") \
+	X(27, ring_create, 1, "(const struct aegis_ring_spec *spec)", \
+	  "makes a ring of the caller's account, owned by the caller, which gets EVENT_NET when net_send, refused with FULL before, has room again. Its frames stay the account's but cannot be " \
+	  "freed while it lasts. Returns its name, the object's frame. DENIED INVALID BUSY FAULT") \
+	X(28, ring_destroy, 1, "(frame_t ring)", \
+	  "destroys a ring of the caller's account or of one below it: its filters are removed (AGAIN until all are, in bounded steps), what is being sent is waited for (AGAIN). DENIED AGAIN") \
+	X(29, filter_install, 2, "(const struct aegis_filter_spec *spec, const struct aegis_cap *cap)", \
+	  "installs a filter, charged to the ring's account (without ring: the caller's). cap: CAP_DEVICE or CAP_FILTER with RIGHT_WRITE, the scope. Returns its number. " \
+	  "BUSY: another filter has some of the packets. DENIED INVALID BUSY LIMIT FULL NOENV FAULT") \
+	X(30, filter_change, 3, "(uint32_t filter, env_id env, uint64_t tag)", "whom a filter of the caller's account tells, and its tag. DENIED NOENV") \
+	X(31, filter_remove, 1, "(uint32_t filter)", "removes a filter of the caller's account or of one below it, its handler with it; capabilities for it end. DENIED") \
+	X(32, guard_add, 4, "(frame_t ring, const struct aegis_atom *atoms, uint64_t n, const struct aegis_cap *cap)", \
+	  "from now on frames of these (n >= 0) atoms may be sent from the ring, which is of the caller's account or of one below it, too. cap: CAP_DEVICE with RIGHT_WRITE. DENIED INVALID FULL FAULT") \
+	X(33, net_send, 3, "(frame_t ring, const struct aegis_send *list, uint64_t n)", \
+	  "hands n frames (n <= NET_SEND_MAX) to the device, in order. Returns how many, or why not even the first: DENIED: no guard lets it pass, or a frame is not the account's. FULL: " \
+	  "the ring's share of the device's queue is in use; EVENT_NET comes when there is room. DENIED INVALID FULL FAULT") \
+	X(34, handler_attach, 1, "(const struct aegis_handler_spec *spec)", \
+	  "gives a filter of the caller's account a handler (ash.h), or takes it away. INVALID: the program is not safe, or not understood. DENIED INVALID BUSY FAULT")
 
 #define X(number, name, arity, arguments, text) CALL_##name = number,
 enum aegis_call { AEGIS_CALLS(X) CALL_COUNT };

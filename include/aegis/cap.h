@@ -11,6 +11,7 @@ enum aegis_cap_kind {
 	CAP_SLICES,     /* first, count: positions; the CPU in the high half of first. With RIGHT_WRITE: may be allocated anew */
 	CAP_ENV,        /* first: env_id; count 1. With RIGHT_WRITE: may be commanded */
 	CAP_DEVICE,     /* first: enum aegis_device; count 1 */
+	CAP_FILTER,     /* first: a filter; count 1. With RIGHT_WRITE: others may be installed within it (net.h) */
 };
 
 enum {
@@ -24,6 +25,8 @@ enum aegis_device {
 	DEVICE_CONSOLE0, /* the first serial line: also the kernel's log */
 	DEVICE_CONSOLE1, /* the second serial line, where there is one */
 	DEVICE_MACHINE,  /* power */
+	DEVICE_NET0,     /* the first network interface, where there is one; */
+	DEVICE_NET_LAST = DEVICE_NET0 + 3, /* and more */
 	DEVICE_COUNT,
 };
 

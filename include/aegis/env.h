@@ -16,7 +16,7 @@ struct aegis_entries {
 /* What an account may hold at most. An account that is made gets its limits from those of the account that makes it, which has so much less
  * to take, until it is destroyed: nobody can give what he may not have himself. */
 struct aegis_limits {
-	uint32_t frames, slices, environments, reserved;
+	uint32_t frames, slices, environments, filters;
 };
 
 enum { ENV_NEW_ACCOUNT = 1 }; /* the environment is charged to an account of its own, with `limits` */

@@ -25,7 +25,7 @@ struct aegis_frame_info {
 			env_id owner;  /* the account */
 			uint8_t state; /* enum aegis_frame_state */
 			uint8_t clean; /* all zero: needs no clearing */
-			uint16_t reserved;
+			uint16_t pins; /* uses by the kernel or a device, as ring, as handler's memory, for sending: not freed while there are some */
 		};
 		uint64_t identity; /* these four, to be compared at once */
 	};
@@ -74,7 +74,8 @@ struct aegis_info {
 	uint32_t consoles;     /* serial lines found */
 	uint32_t keys;         /* protection keys can be used: not yet */
 	uint32_t xsave_size;   /* bytes that xsave needs with every enabled component */
-	uint32_t reserved;
+	uint32_t net_devices;  /* network interfaces found: DEVICE_NET0 and on */
+	struct aegis_range net; /* struct aegis_net_info of each (net.h) */
 };
 
 /* Its entry in the environment and claim tables. */

@@ -30,6 +30,7 @@ enum {
 	EVENT_REVOKE = 1 << 4,    /* something is asked back: `demands` of the upcall page */
 	EVENT_REPOSSESSED = 1 << 5, /* something was taken by force: `repossessed` of the upcall page */
 	EVENT_RETURNED = 1 << 6,  /* all that this environment asked back has come */
+	EVENT_NET = 1 << 7,       /* a packet has come for a filter that tells this environment, or its ring can send again */
 };
 #define EVENT_NOTIFY_SHIFT 16
 #define EVENT_NOTIFY(n) (1ul << (EVENT_NOTIFY_SHIFT + (n))) /* n in 0..15 */

@@ -4,10 +4,12 @@
  * knows what is worth saving; see exos/x86_64 for ExOS's way. */
 #pragma once
 
+#include <aegis/ash.h>
 #include <aegis/bind.h>
 #include <aegis/calls.h>
 #include <aegis/cap.h>
 #include <aegis/env.h>
+#include <aegis/net.h>
 #include <aegis/upcall.h>
 
 #define AEGIS_STUB_ASM(result, call) \
@@ -98,3 +100,20 @@ static inline int64_t aegis_machine_off(const struct aegis_cap *cap, uint32_t st
 {
 	return aegis_call(CALL_machine_off, (uintptr_t)cap, status, 0, 0, 0);
 }
+static inline int64_t aegis_ring_create(const struct aegis_ring_spec *spec) { return aegis_call(CALL_ring_create, (uintptr_t)spec, 0, 0, 0, 0); }
+static inline int64_t aegis_ring_destroy(frame_t ring) { return aegis_call(CALL_ring_destroy, ring, 0, 0, 0, 0); }
+static inline int64_t aegis_filter_install(const struct aegis_filter_spec *spec, const struct aegis_cap *cap)
+{
+	return aegis_call(CALL_filter_install, (uintptr_t)spec, (uintptr_t)cap, 0, 0, 0);
+}
+static inline int64_t aegis_filter_change(uint32_t filter, env_id env, uint64_t tag) { return aegis_call(CALL_filter_change, filter, env, tag, 0, 0); }
+static inline int64_t aegis_filter_remove(uint32_t filter) { return aegis_call(CALL_filter_remove, filter, 0, 0, 0, 0); }
+static inline int64_t aegis_guard_add(frame_t ring, const struct aegis_atom *atoms, uint64_t n, const struct aegis_cap *cap)
+{
+	return aegis_call(CALL_guard_add, ring, (uintptr_t)atoms, n, (uintptr_t)cap, 0);
+}
+static inline int64_t aegis_net_send(frame_t ring, const struct aegis_send *list, uint64_t n)
+{
+	return aegis_call(CALL_net_send, ring, (uintptr_t)list, n, 0, 0);
+}
+static inline int64_t aegis_handler_attach(const struct aegis_handler_spec *spec) { return aegis_call(CALL_handler_attach, (uintptr_t)spec, 0, 0, 0, 0); }

@@ -107,7 +107,7 @@ int64_t m_env_create(const struct aegis_env_spec *s, int64_t result)
 		e->maker = account->id;
 		e->depth = account->depth + 1;
 		e->limits = s->limits;
-		e->limits.reserved = 0;
+		e->limits.filters = 0;
 		account->limits.frames -= s->limits.frames;
 		account->limits.slices -= s->limits.slices;
 		account->limits.environments -= s->limits.environments;

@@ -1,0 +1,65 @@
+/* Filters merged into tries and compiled (paper 5.6, DPF; Engler and Kaashoek, SIGCOMM'96).
+ *
+ * kernel/net.c uses it, and so do host tests and bench/filter.c. A node of a trie compares one field; what filters have in common at their beginning they share. Each node has a cell of machine code of its
+ * own, which is written anew when its children change: so an installation costs what its atoms cost, not what all filters cost. A node with few children compares one by one, one with
+ * many looks its value up in one hash table that all nodes share. A filter that compares fewer bits gets a packet only when none that compares more accepts it.
+ * All functions: bounded time; the caller sees to it that nobody demultiplexes meanwhile on another CPU. */
+#pragma once
+
+#include <stdbool.h>
+
+#include <aegis/net.h>
+
+/* Where it keeps everything: memory sized at start for a number of filters, and machine code that is written at one address and run at another. */
+struct filter_memory {
+	void *data;            /* filters_data_size(slots) bytes, zero */
+	uint8_t *code;         /* filters_code_size(slots) bytes, written here, */
+	const uint8_t *run;    /* and run here */
+	uint32_t slots;        /* filters at most, guards included; a power of two */
+};
+struct filters; /* lies at the beginning of data */
+
+size_t filters_data_size(uint32_t slots);
+size_t filters_code_size(uint32_t slots);
+struct filters *filters_start(const struct filter_memory *memory);
+
+/* A trie: one for a device's packets, one for the guards of each ring. */
+typedef uint32_t filter_root; /* 0: none */
+filter_root filter_root_make(struct filters *fs); /* 0: no room */
+void filter_root_end(struct filters *fs, filter_root root); /* it is empty */
+
+struct filter_request {
+	filter_root root;
+	const struct aegis_atom *atoms; /* copied already, valid (filter_check_atoms) */
+	uint32_t atom_count;
+	const uint8_t *program;         /* where its machine code is run (bpf_compile), or null */
+	uint32_t owner;                 /* the account */
+	uint32_t scope;                 /* a filter that this one may take packets from although it is another account's, and must begin with; 0: none */
+	uint64_t word;                  /* the caller's */
+};
+/* 0, or -E_INVALID. */
+int64_t filter_check_atoms(const struct aegis_atom *atoms, uint32_t n);
+/* Its number; -E_BUSY: some packet might be another owner's (or it is the same filter over again), -E_DENIED: it is not within its scope, -E_FULL. Changes nothing when it fails.
+ * Cost: proportional to the atoms and to the nodes that do not compare what it compares; these are looked at up to a bound, and past it the answer is BUSY. */
+int64_t filter_insert(struct filters *fs, const struct filter_request *request);
+void filter_delete(struct filters *fs, uint32_t filter);
+/* Of an installed filter; 0 / null for a number that names none. */
+uint64_t *filter_word(struct filters *fs, uint32_t filter);
+uint32_t filter_owner(const struct filters *fs, uint32_t filter);
+filter_root filter_trie(const struct filters *fs, uint32_t filter);
+uint32_t filter_count(const struct filters *fs);
+
+/* The filter that has this packet, or 0. Runs the compiled code: some 20 to 100 instructions. */
+uint32_t filter_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length);
+/* The same by an interpreter over the atoms of every filter, for tests. `program`: says whether a filter's program accepts. */
+uint32_t filter_interpret(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length);
+
+/* Classic BPF (McCanne and Jacobson, 1993; the instruction set as libpcap's bpf_filter has it, without the scratch-memory extensions of Linux). */
+/* 0, or -E_INVALID: jumps forward and inside, ends in a return, no division by a constant zero, memory words 0..15 only. */
+int64_t bpf_check(const struct aegis_bpf *program, uint32_t n);
+/* If the program accepts exactly what a conjunction of atoms accepts (and no packet by reading behind its end): their number, the atoms in `atoms` (room for NET_ATOMS_MAX); else -1. */
+int bpf_to_atoms(const struct aegis_bpf *program, uint32_t n, struct aegis_atom *atoms);
+/* Compiles a checked program into `code` (run at `run`): its size, or -E_INVALID when it does not fit. The code is a function of (rdi packet, esi length) that returns what the program returns, as
+ * bpf_filter does: 0 when it reads behind the end. It changes only registers that a C function may. */
+int64_t bpf_compile(const struct aegis_bpf *program, uint32_t n, uint8_t *code, size_t room, const uint8_t *run);
+uint32_t bpf_interpret(const struct aegis_bpf *program, uint32_t n, const uint8_t *packet, uint32_t length);
