@@ -32,6 +32,9 @@ dependencies_of() {
 		echo 'musl-tools musl-gcc builds the static programs that run inside the machine'
 		echo 'libcmocka-dev /usr/include/cmocka.h unit tests on this host'
 		echo 'expect expect types at the terminal in the tests'
+		echo 'libslirp-dev /usr/include/slirp/libslirp.h the network behind the wire of the tests (tests/net/wire)'
+		echo 'curl curl a client of the servers in the machine'
+		echo 'redis-tools redis-benchmark a client, and the program that the package redis-server starts'
 		dependencies_of plots
 		;;
 	bench)

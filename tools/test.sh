@@ -10,7 +10,8 @@ TEST_SECONDS_LINUX=600
 # The names of all tests: their paths below tests/ without suffix; a folder of host tests is one.
 test_names() {
 	local file
-	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*_test.c "$root"/tests/hostile/*_test.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh; do
+	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*_test.c "$root"/tests/hostile/*_test.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh \
+		"$root"/tests/net/*.sh; do
 		[ -f "$file" ] || continue
 		file=${file#"$root/tests/"}
 		file=${file%/run.sh}
@@ -22,6 +23,7 @@ test_names() {
 test_target() {
 	case $1 in
 	kernel/* | hostile/* | exos/*) echo "tests/$1" ;;
+	net/*) echo wire ;;
 	linux/ipc_smp) echo tests/exos/{ipc,lrpc,rpc,rpc_hostile} ;;
 	linux/revoke) echo bench/cache ;;
 	linux/cachesim) echo cachesim.so libexos.a ;;
@@ -39,7 +41,7 @@ test_run() {
 	# Its clients' shares are exact where nobody stops the machine.
 	exos/schedulers) exec "$root/exo" "$system" --timeout "$seconds" --icount --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
 	exos/*) exec "$root/exo" "$system" --timeout "$seconds" --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
-	linux/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
+	linux/* | net/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
 	esac
 }
 
