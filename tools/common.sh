@@ -31,6 +31,7 @@ dependencies_of() {
 		echo 'bash-static /bin/bash-static runs inside the machine in the tests'
 		echo 'musl-tools musl-gcc builds the static programs that run inside the machine'
 		echo 'libcmocka-dev /usr/include/cmocka.h unit tests on this host'
+		echo 'libpcap-dev /usr/include/pcap.h its filters are what ours are compared with'
 		echo 'expect expect types at the terminal in the tests'
 		echo 'libslirp-dev /usr/include/slirp/libslirp.h the network behind the wire of the tests (tests/net/wire)'
 		echo 'curl curl a client of the servers in the machine'
