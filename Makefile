@@ -9,7 +9,7 @@ KERNEL_FLAGS := $(FREESTANDING) $(WARNINGS) -mcmodel=kernel -fno-pic -fno-pie -f
 EXOS_FLAGS := $(FREESTANDING) -fomit-frame-pointer $(WARNINGS) -fPIE -fno-stack-protector -fvisibility=hidden -Iinclude -I.
 Q := $(if $(V),,@)
 
-KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S kernel/filter/x86_64/*.c))
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c kernel/*/*.S kernel/*/*/*.c kernel/*/*/*.S))
 EXOS_SOURCES := $(sort $(filter-out exos/lib/%,$(wildcard exos/*.c exos/*/*.c exos/*/*.S exos/*/*/*.c exos/*/*/*.S)))
 KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(BUILD)/%.o)
 EXOS_OBJECTS := $(EXOS_SOURCES:%=$(BUILD)/%.o)

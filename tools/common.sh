@@ -36,6 +36,7 @@ dependencies_of() {
 		echo 'libslirp-dev /usr/include/slirp/libslirp.h the network behind the wire of the tests (tests/net/wire)'
 		echo 'curl curl a client of the servers in the machine'
 		echo 'redis-tools redis-benchmark a client, and the program that the package redis-server starts'
+		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'
 		dependencies_of plots
 		;;
 	bench)

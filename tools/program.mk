@@ -38,3 +38,9 @@ $(BUILD)/bench/system $(BUILD)/bench/smp: $(BUILD)/bench/%: bench/%.c
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libexos.a
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libexos.a
+
+# Handlers that run in the kernel (include/aegis/ash.h): the bytecode alone. What a compiler would put elsewhere (constants, other functions) a handler cannot have; the kernel's inspection refuses one that refers to it.
+$(BUILD)/bench/handlers/%.bin: bench/handlers/%.c
+	@mkdir -p $(@D)
+	$(Q)bpf-gcc -std=gnu11 -O2 -ffreestanding -fno-strict-aliasing -Wall -Wextra -Werror -Iinclude -MMD -MP -MT $@ -c -o $(@:.bin=.o) $<
+	$(Q)bpf-objcopy -O binary -j .text $(@:.bin=.o) $@
