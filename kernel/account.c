@@ -9,11 +9,12 @@ static bool fits(uint32_t more, uint32_t held, uint32_t limit) { return more == 
 bool account_split(struct env *from, const struct aegis_limits *limits)
 {
 	if (!fits(limits->frames, from->held.frames, from->limits.frames) || !fits(limits->slices, from->held.slices, from->limits.slices) ||
-		!fits(limits->environments, from->held.environments, from->limits.environments))
+		!fits(limits->environments, from->held.environments, from->limits.environments) || !fits(limits->filters, from->held.filters, from->limits.filters))
 		return false;
 	from->limits.frames -= limits->frames;
 	from->limits.slices -= limits->slices;
 	from->limits.environments -= limits->environments;
+	from->limits.filters -= limits->filters;
 	from->info->limits = from->limits;
 	return true;
 }
@@ -23,6 +24,7 @@ void account_join(struct env *to, const struct aegis_limits *limits)
 	to->limits.frames += limits->frames;
 	to->limits.slices += limits->slices;
 	to->limits.environments += limits->environments;
+	to->limits.filters += limits->filters;
 	to->info->limits = to->limits;
 }
 
@@ -43,7 +45,7 @@ int64_t call_account_resize(uint64_t env, uint64_t user, uint64_t c, uint64_t d,
 		return -E_DENIED; /* only the maker: out of his own limits it comes */
 #define RESIZE(field) \
 	(wanted.field > e->limits.field ? (more.field = wanted.field - e->limits.field) : (less.field = e->limits.field - wanted.field))
-	RESIZE(frames), RESIZE(slices), RESIZE(environments);
+	RESIZE(frames), RESIZE(slices), RESIZE(environments), RESIZE(filters);
 #undef RESIZE
 	if (!account_split(maker, &more))
 		return -E_LIMIT;

@@ -11,7 +11,7 @@ static inline int64_t break_frame(frame_t f, uint64_t owned, uint32_t *budget)
 	struct aegis_frame_info *frames = frame_table, *info = &frames[f], *table;
 	uint32_t left = *budget, binding;
 
-	if (f >= frame_count || (info->identity & ~FRAME_CLEAN_BIT) != owned)
+	if (f >= frame_count || (info->identity & ~(FRAME_CLEAN_BIT | FRAME_PIN_BITS)) != owned)
 		return -E_DENIED;
 	epoch_bump(&info->epoch);
 	for (binding = info->first; binding != NO_BINDING && left; left--) {

@@ -4,6 +4,7 @@
 #include <kernel/cap.h>
 #include <kernel/device.h>
 #include <kernel/frame.h>
+#include <kernel/net/net.h>
 #include <kernel/slice.h>
 
 uint64_t cap_key[2];
@@ -61,6 +62,8 @@ static int64_t check_mint(struct aegis_cap *cap)
 			return cap->count == 1 ? -E_NOENV : -E_INVALID;
 		cap->epoch = e->info->cap_epoch;
 		return env_mine(e) && cap->epoch != EPOCH_ANY ? 0 : -E_DENIED;
+	case CAP_FILTER:
+		return filter_check_mint(cap);
 	default: /* those for devices come from the first environment's by narrowing */
 		return -E_INVALID;
 	}
@@ -98,7 +101,7 @@ static int64_t narrow_epoch(struct aegis_cap *cap)
 	case CAP_DEVICE:
 		cap->epoch = device_epoch((uint32_t)cap->first);
 		break;
-	default:
+	default: /* those for filters always have one */
 		e = env_find((env_id)cap->first);
 		if (!e)
 			return -E_NOENV;
@@ -153,7 +156,8 @@ static int64_t end_slices(const struct aegis_cap *cap)
 }
 
 /* The epoch is bumped, and with it go the bindings that were made by such capabilities: an environment's commander, a device's owner. A slice that
- * changed hands is its new holder's for good: what is taken back from him is asked back. */
+ * changed hands is its new holder's for good: what is taken back from him is asked back. So are the filters that were installed within one: who is above
+ * removes them. */
 int64_t call_cap_end(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, uint64_t unused)
 {
 	struct aegis_cap cap;
@@ -171,6 +175,8 @@ int64_t call_cap_end(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, ui
 		return end_slices(&cap);
 	case CAP_DEVICE:
 		return device_end_epoch(&cap);
+	case CAP_FILTER:
+		return filter_end_epoch(&cap);
 	default:
 		return -E_INVALID;
 	}

@@ -50,6 +50,8 @@ int64_t call_device_bind(uint64_t capability, uint64_t env, uint64_t c, uint64_t
 		return -E_NOENV;
 	if (!env_mine(e) || !epoch_valid(cap.epoch, epochs[cap.first])) /* a sealed capability names no device that is not there */
 		return -E_DENIED;
+	if (cap.first >= DEVICE_NET0)
+		return -E_DENIED; /* its packets have owners, it has none */
 	owners[cap.first] = e->id;
 	if (cap.first < machine_info->consoles)
 		uart_enable_interrupt((uint32_t)cap.first);

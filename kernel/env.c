@@ -6,6 +6,7 @@
 #include <kernel/event.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
+#include <kernel/net/net.h>
 #include <kernel/slice.h>
 #include <kernel/smp.h>
 #include <kernel/table.h>
@@ -179,7 +180,7 @@ int64_t call_env_create(uint64_t user, uint64_t b, uint64_t c, uint64_t d, uint6
 		return error;
 	if (!frame_owned(spec.object, account) || !frame_owned(spec.upcall, account))
 		return -E_DENIED;
-	if (frame_table[spec.object].bindings)
+	if (frame_in_use(spec.object) || frame_table[spec.upcall].pins)
 		return -E_BUSY; /* its user could go on writing it */
 	if ((error = charge(account, &spec)))
 		return error;
@@ -295,7 +296,7 @@ int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint6
 		return -E_STATE;
 	if (!e->stopping)
 		stop(e);
-	if (!take(e) || !bind_take_apart(e) || !slice_free_some(e))
+	if (!take(e) || !bind_take_apart(e) || !slice_free_some(e) || (e->account == e && !net_end_account(e)))
 		return -E_AGAIN;
 	if (e->account == e && (e->held.environments > 1 || e->held.frames))
 		return -E_BUSY; /* an account that still holds something */

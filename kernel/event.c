@@ -41,15 +41,27 @@ void event_alarm(struct env *e)
 	alarm_set(e, read_tsc() + slice_quantum);
 }
 
-void event_raise(struct env *e, uint64_t events)
+static void tell(struct env *e, uint64_t events)
 {
-	__atomic_or_fetch(&env_upcall(e)->pending, events, __ATOMIC_SEQ_CST);
 	if (asleep(e)) {
 		if (events & e->wanted)
 			wake(e);
 	} else {
 		smp_kick(e); /* if it runs on another CPU, it is interrupted there to take them */
 	}
+}
+
+void event_raise(struct env *e, uint64_t events)
+{
+	__atomic_or_fetch(&env_upcall(e)->pending, events, __ATOMIC_SEQ_CST);
+	tell(e, events);
+}
+
+/* A locked operation even so: what was written for the environment before is there when it finds the bit, or after it has taken it. */
+void event_raise_once(struct env *e, uint64_t event)
+{
+	if (!(__atomic_fetch_or(&env_upcall(e)->pending, event, __ATOMIC_SEQ_CST) & event))
+		tell(e, event);
 }
 
 void event_look(struct env *e)

@@ -4,6 +4,7 @@
 #include <kernel/env.h>
 
 void event_raise(struct env *e, uint64_t events); /* wakes it if it sleeps for one of them */
+void event_raise_once(struct env *e, uint64_t event); /* the same, but for nothing if it is pending already */
 void event_alarm(struct env *e);                  /* its sleep is over */
 /* e has gone idle after a transfer that it served, and may have got events meanwhile: wakes it if it wants one. */
 void event_look(struct env *e);

@@ -92,6 +92,7 @@ frame_t frame_take(struct env *account, frame_t f)
 	info->owner = account->id;
 	info->state = FRAME_OWNED;
 	info->first = 0;
+	info->next = 0;
 	account->held.frames++;
 	return f;
 }
@@ -106,6 +107,11 @@ void frame_release(frame_t f, struct env *account)
 bool frame_owned(frame_t f, const struct env *account)
 {
 	return f < frame_count && frame_table[f].state == FRAME_OWNED && frame_table[f].owner == account->id;
+}
+
+int64_t frame_check_unused(frame_t f, const struct env *account)
+{
+	return !frame_owned(f, account) ? -E_DENIED : frame_in_use(f) ? -E_BUSY : 0;
 }
 
 void frame_clear(frame_t f)
@@ -154,7 +160,7 @@ static uint64_t free_list(const frame_t *list, uint64_t n, struct env *account, 
 	for (uint64_t done = 0; done < n; done++) {
 		frame_t f = list[done];
 
-		*error = !frame_owned(f, account) ? -E_DENIED : frame_table[f].bindings ? -E_BUSY : 0;
+		*error = frame_check_unused(f, account);
 		if (*error)
 			return done;
 		frame_release(f, account);

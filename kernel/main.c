@@ -3,11 +3,13 @@
 #include <kernel/cap.h>
 #include <kernel/call.h>
 #include <kernel/device.h>
+#include <kernel/drivers/net.h>
 #include <kernel/event.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
 #include <kernel/log.h>
 #include <kernel/module.h>
+#include <kernel/net/net.h>
 #include <kernel/slice.h>
 #include <kernel/smp.h>
 #include <kernel/x86_64/paging.h>
@@ -52,6 +54,7 @@ static void tables_start(void)
 		alarm_start(cpus[i], slots);
 		cpus[i]->vector = slice_vector(i);
 	}
+	net_start();
 	frame_expose(machine_info, sizeof(*machine_info));
 	frame_expose(frame_table, frame_count * sizeof(*frame_table));
 	frame_free_rest(FIRST_ENVIRONMENT);
@@ -95,6 +98,7 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	info_start(boot_tsc);
 	device_start();
 	smp_find();
+	netdev_start();
 	boot_random(key, sizeof(key));
 	cap_start(key);
 	tables_start();

@@ -9,6 +9,7 @@
 #include <kernel/frame.h>
 #include <kernel/info.h>
 #include <kernel/module.h>
+#include <kernel/net/net.h>
 #include <kernel/slice.h>
 #include <kernel/table.h>
 
@@ -145,7 +146,8 @@ static void fill_boot_page(struct aegis_boot *boot, const struct env *e, uint64_
 /* The first environment holds everything that there is to hold. */
 static struct aegis_limits whole_machine(void)
 {
-	return (struct aegis_limits){ .frames = (uint32_t)frame_count, .slices = slice_positions * machine_info->cpus, .environments = env_slots };
+	return (struct aegis_limits){ .frames = (uint32_t)frame_count, .slices = slice_positions * machine_info->cpus, .environments = env_slots,
+		.filters = net_filter_slots };
 }
 
 static void own_module(struct env *e, uint64_t module, uint64_t size)

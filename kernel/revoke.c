@@ -40,8 +40,7 @@ void revoke_lost(env_id account, uint32_t kind, uint64_t name)
 	count = vector->count; /* the loser's own word: a lie hurts only him */
 	vector->entries[count % REPOSSESSED_ENTRIES] = (struct aegis_loss){ kind, 1, name };
 	vector->count = count + 1;
-	if (!(env_upcall(e)->pending & EVENT_REPOSSESSED))
-		event_raise(e, EVENT_REPOSSESSED);
+	event_raise_once(e, EVENT_REPOSSESSED);
 }
 
 /* To ask for one's own frames back needs no command of who has bound them; but nobody takes another's demand off the page. */
@@ -91,6 +90,10 @@ static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
 
 	if (name >= frame_count || frame_table[f].owner != account->id)
 		return -E_DENIED;
+	if (frame_table[f].state == FRAME_RING || frame_table[f].state == FRAME_CODE || frame_table[f].pins & PIN_HELD)
+		return -E_BUSY; /* ring_destroy and filter_remove are for who is above, too */
+	if (frame_table[f].pins)
+		return -E_AGAIN; /* the device is done with it in a moment */
 	if (frame_table[f].state < FRAME_OWNED || frame_table[f].state > FRAME_TABLE3)
 		return -E_DENIED; /* what an environment stands on goes with the environment */
 	if (frame_table[f].state > FRAME_TABLE1 && table_entries(f))

@@ -1,4 +1,5 @@
-/* The three memory functions that the compiler assumes, in words where that is possible: under an emulator, as on the CPU, `rep` costs a step an element. */
+/* What the compiler assumes that there is: three memory functions, in words where that is possible: under an emulator, as on the CPU, `rep` costs a step an element;
+ * and the count of bits, for which the CPUs that the kernel is compiled for have no instruction. */
 #include <kernel/log.h>
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
@@ -34,4 +35,14 @@ int memcmp(const void *a, const void *b, size_t n)
 		if (*x != *y)
 			return *x - *y;
 	return 0;
+}
+
+int __popcountdi2(uint64_t v);
+int __popcountdi2(uint64_t v)
+{
+	int n = 0;
+
+	for (; v; v &= v - 1)
+		n++;
+	return n;
 }

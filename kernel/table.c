@@ -15,7 +15,7 @@ int64_t bind_check_pair(const struct env *account, frame_t f)
 		return -E_INVALID;
 	if (!frame_owned(f, account) || !frame_owned(f + 1, account))
 		return -E_DENIED;
-	return frame_table[f].bindings || frame_table[f + 1].bindings ? -E_BUSY : 0;
+	return frame_in_use(f) || frame_in_use(f + 1) ? -E_BUSY : 0;
 }
 
 void table_make(frame_t f, uint32_t level)

@@ -48,9 +48,16 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
   --arbiter POLICY      let the arbiter start ExOS, beside the tenants of this policy, and move memory between them as it says: a file,
                         or a name of apps/arbiter/policies (even, reserve); README.md there tells what a policy may say
   --cachesim FILE       write to FILE what a model of data caches (tools/cachesim) counts in the phases that PROGRAM marks; one CPU, no KVM
+  --net hub             two network interfaces joined to each other, for tests of the kernel
   --module FILE         boot this environment instead of ExOS, for tests of the kernel; no PROGRAM
   --keep                keep the image and print the emulator's command
-  --disk IMAGE, --publish HOSTPORT:PORT    not yet
+  --publish HOSTPORT:PORT   connections to this port of the host (127.0.0.1) go to PORT of the machine; udp:HOSTPORT:PORT: datagrams. May be repeated
+  --net WHAT            what the network interface is joined to: user (the emulator's own network, through which the host's can be reached), or
+                        dgram:PORT:PORT (for tests: each frame is a datagram from the first UDP port of 127.0.0.1 to the second, and back), or
+                        hub (two interfaces, joined to each other: for tests of the kernel)
+  --no-net              no network interface. There is one by default, but with --icount only if --publish or --net is given: time leaps
+                        ahead there when the machine has nothing to do, and whoever waits for an answer gives up at once
+  --disk IMAGE          not yet
 
 Standard input, output and error are PROGRAM's. Messages of kernel and library go to standard error, each with a prefix.
 Exit status: PROGRAM's, 128+N if signal N ended it; 127 not found, 126 not executable, 124 --timeout, 125 the machine failed.

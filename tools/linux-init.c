@@ -4,8 +4,13 @@
  * `./exo linux` puts it into the archive as /init. It reads .exos/start (DESIGN in tools/README.md), speaks exos/tty/link.h
  * over the second serial line, and relays PROGRAM's streams: through a pseudo-terminal where ./exo's are terminals,
  * through pipes where not. Built static against the C library; nothing here runs on ExOS. */
+#include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <net/route.h>
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
@@ -17,7 +22,9 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -25,6 +32,7 @@
 #include <exos/tty/link.h>
 
 #define LINE "/dev/ttyS1"
+#define MODULES "/.exos/modules"
 #define EXIT_PORT 0xf4 /* QEMU's isa-debug-exit */
 #define ROOM 2048u     /* input under way at most: less than the 4,095 bytes that the serial line's driver buffers */
 #define RECORDS_MAX 4096
@@ -62,7 +70,7 @@ static void write_all(int fd, const void *bytes, size_t n)
 	}
 }
 
-static void send(enum link_channel channel, const void *bytes, size_t n)
+static void post(enum link_channel channel, const void *bytes, size_t n)
 {
 	uint8_t header[LINK_HEADER] = { (uint8_t)channel, (uint8_t)n, (uint8_t)(n >> 8) };
 
@@ -74,7 +82,7 @@ static _Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "init: %s: %s\n", what, strerror(errno));
 	if (line >= 0)
-		send(LINK_EXIT, &(uint8_t){ MACHINE_FAILED }, 1);
+		post(LINK_EXIT, &(uint8_t){ MACHINE_FAILED }, 1);
 	machine_off();
 }
 
@@ -83,7 +91,7 @@ static void grant(size_t bytes)
 	uint8_t room[4] = { (uint8_t)bytes, (uint8_t)(bytes >> 8), (uint8_t)(bytes >> 16), (uint8_t)(bytes >> 24) };
 
 	if (bytes)
-		send(LINK_ROOM, room, sizeof room);
+		post(LINK_ROOM, room, sizeof room);
 }
 
 static void mount_all(void)
@@ -94,6 +102,64 @@ static void mount_all(void)
 	mount("devpts", "/dev/pts", "devpts", 0, "ptmxmode=0666");
 	mkdir("/dev/shm", 01777);
 	mount("shm", "/dev/shm", "tmpfs", 0, NULL);
+}
+
+/* The drivers that ./exo has packed (tools/network.sh), in the order of their names. False: there are none, since there is no network. */
+static bool load_modules(void)
+{
+	struct dirent **entries;
+	int n = scandir(MODULES, &entries, NULL, alphasort);
+
+	for (int i = 0; i < n; i++) {
+		char path[PATH_MAX];
+		int fd;
+
+		snprintf(path, sizeof path, MODULES "/%s", entries[i]->d_name);
+		if (entries[i]->d_name[0] == '.')
+			continue;
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || syscall(SYS_finit_module, fd, "", 0))
+			fail(path);
+		close(fd);
+		unlink(path);
+	}
+	rmdir(MODULES);
+	return n >= 0;
+}
+
+static struct sockaddr address_of(const char *text)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = inet_addr(text) };
+	struct sockaddr address;
+
+	memcpy(&address, &in, sizeof address);
+	return address;
+}
+
+/* What a machine of QEMU's own network would be told by DHCP. */
+static void start_network(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	struct rtentry route = { .rt_dst = address_of("0.0.0.0"), .rt_genmask = address_of("0.0.0.0"), .rt_gateway = address_of("10.0.2.2"),
+		.rt_flags = RTF_UP | RTF_GATEWAY };
+	int s;
+
+	if (!load_modules())
+		return;
+	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (ioctl(s, SIOCSIFFLAGS, &request))
+		fail("lo");
+	strcpy(request.ifr_name, "eth0");
+	request.ifr_addr = address_of("10.0.2.15");
+	if (ioctl(s, SIOCSIFADDR, &request))
+		fail("eth0");
+	request.ifr_netmask = address_of("255.255.255.0");
+	if (ioctl(s, SIOCSIFNETMASK, &request))
+		fail("eth0");
+	request.ifr_flags = IFF_UP;
+	if (ioctl(s, SIOCSIFFLAGS, &request) || ioctl(s, SIOCADDRT, &route))
+		fail("eth0");
+	close(s);
 }
 
 static void open_line(void)
@@ -280,7 +346,7 @@ static bool relay(int *fd, enum link_channel channel)
 	ssize_t n = *fd < 0 ? 0 : read(*fd, bytes, sizeof bytes);
 
 	if (n > 0)
-		send(channel, bytes, (size_t)n);
+		post(channel, bytes, (size_t)n);
 	else if (n == 0 || errno != EAGAIN)
 		close_end(fd);
 	return n > 0;
@@ -309,6 +375,7 @@ int main(void)
 
 	mount_all();
 	open_line();
+	start_network();
 	read_start();
 	if (!program_name || !program_argv[0]) {
 		errno = EINVAL;
@@ -319,7 +386,7 @@ int main(void)
 	sigaddset(&child_ended, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child_ended, NULL);
 	int children = signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK);
-	send(LINK_HELLO, NULL, 0);
+	post(LINK_HELLO, NULL, 0);
 	pid_t program = start_program();
 	grant(ROOM);
 	for (;;) {
@@ -341,6 +408,6 @@ int main(void)
 	}
 	while (relay(&stream_end[1], LINK_OUTPUT) || relay(&stream_end[2], LINK_ERROR) || relay(&terminal_end, LINK_TERMINAL))
 		;
-	send(LINK_EXIT, &status, 1);
+	post(LINK_EXIT, &status, 1);
 	machine_off();
 }

@@ -1,6 +1,10 @@
 # ./exo run, linux, debug: makes the root file system, finds PROGRAM, puts the machine together and runs it. Sourced.
 # shellcheck shell=bash disable=SC2154
 
+# shellcheck source=tools/network.sh
+. "$root/tools/network.sh"
+
+NAME_SERVER=10.0.2.3 # of QEMU's own network, where the machine is 10.0.2.15 and the host 10.0.2.2
 DEFAULT_PATH=/bin:/sbin:/usr/bin:/usr/sbin
 CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
@@ -28,8 +32,9 @@ machine_options() {
 		--icount) icount=1 ;;
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
-		--file | --root | --disk | --publish | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | \
-			--file=* | --root=* | --disk=* | --publish=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
+		--no-net) no_net=1 ;;
+		--file | --root | --disk | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | \
+			--file=* | --root=* | --disk=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
 			--module=* | --arbiter=* | --cachesim=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
@@ -53,6 +58,7 @@ machine_options() {
 machine_option() {
 	case $1 in
 	--file) files+=("$2") ;;
+	--publish | --net) network_option "$@" ;;
 	--root)
 		[ -d "$2" ] || die "--root $2: no such folder"
 		root_folder=$2
@@ -160,6 +166,7 @@ make_image() {
 		root_skeleton
 	fi
 	[ -n "$shell" ] || operations+=(--program "${program[0]}")
+	[ -z "$net" ] || operations+=(--keep yes --text etc/resolv.conf "nameserver $NAME_SERVER"$'\n')
 	"$build/pack" "$image" "$@" "${operations[@]}" || exit
 }
 
@@ -217,6 +224,7 @@ machine_command() {
 		-chardev "@CONSOLE0@,id=console0" -device "isa-serial,chardev=console0,iobase=0x3f8,irq=4"
 		-chardev "@CONSOLE1@,id=console1" -device "isa-serial,chardev=console1,iobase=0x2f8,irq=3"
 		-device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$1" -initrd "$2")
+	network_device
 	[ -z "$cachesim" ] || emulator+=(-plugin "$build/cachesim.so,out=$cachesim,caches=$CACHES")
 }
 
@@ -227,6 +235,7 @@ machine_prepare() {
 	busybox=/bin/busybox
 	guest_env=("PATH=$DEFAULT_PATH" HOME=/root "TERM=${TERM:-dumb}" USER=root SHELL=/bin/sh)
 	machine_options "$@"
+	network_decide
 	[ ${#program[@]} -gt 0 ] || [ ! -t 0 ] || guest_env+=('PS1=exo:\w\$ ')
 	# shellcheck disable=SC2086 # lists of words
 	depend $tasks
@@ -283,6 +292,7 @@ machine_linux() {
 	machine_prepare "linux-init pack link" "machine linux" "$@"
 	kernel=$(linux_kernel) || exit
 	files+=("$build/linux-init:/init")
+	network_modules "$kernel"
 	make_image "$work/image"
 	machine_command "$kernel" "$work/image"
 	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off")

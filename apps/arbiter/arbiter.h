@@ -18,6 +18,7 @@ struct tenant {
 	struct tenant_start *start;   /* the first of them, as the arbiter sees it */
 	const struct aegis_upcall *words; /* its upcall page, likewise: it may have written there what it likes */
 	uint32_t limit;               /* frames */
+	uint32_t filters;             /* its part of them is its part of the memory, at the beginning */
 	frame_t taken_from;           /* where the frame table is searched on for what can be taken from it */
 };
 

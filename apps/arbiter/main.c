@@ -55,9 +55,12 @@ static uint64_t after_ms(uint64_t n) { return ticks() + info->tsc_hz / 1000 * n;
 
 static void make_tenants(void)
 {
+	uint64_t filters = env_table[env_slot_of(info, boot->env)].limits.filters;
+
 	for (uint32_t i = 0; i < policy.count; i++) {
 		tenants[i].policy = &policy.tenants[i];
 		tenants[i].limit = policy_frames(&policy.tenants[i].frames, pool);
+		tenants[i].filters = (uint32_t)(filters * tenants[i].limit / pool);
 	}
 	for (uint32_t i = 0; i < policy.count; i++) {
 		if (policy.tenants[i].kind != KIND_EXOS)

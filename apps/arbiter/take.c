@@ -1,7 +1,7 @@
 /* Revocation as a policy wants it done: asked first, with a time until when; what is then still too much is taken, by name. */
 #include <apps/arbiter/arbiter.h>
 
-/* Collects up to n frames of the account that are in this state, from where the last search ended. */
+/* Collects up to n frames of the account that are in this state, from where the last search ended. Those that its rings are made of go with the rings. */
 static uint32_t find_frames(struct tenant *t, uint32_t state, uint64_t *names, uint32_t n)
 {
 	uint32_t found = 0;
@@ -10,7 +10,7 @@ static uint32_t find_frames(struct tenant *t, uint32_t state, uint64_t *names, u
 		frame_t f = t->taken_from;
 
 		t->taken_from = f + 1 < info->frames ? f + 1 : 0;
-		if (frame_table[f].owner == t->env && frame_table[f].state == state)
+		if (frame_table[f].owner == t->env && frame_table[f].state == state && !(frame_table[f].pins & PIN_HELD))
 			names[found++] = f;
 	}
 	return found;

@@ -11,7 +11,7 @@ static struct aegis_limits limits_of(const struct tenant *t)
 {
 	/* A library has an environment for every process, and a slice of each CPU for it. */
 	uint32_t many = t->policy->kind == KIND_EXOS ? info->env_slots / 2 : 0, cpus = info->cpus;
-	struct aegis_limits limits = { .frames = t->limit, .slices = many ? many * cpus : 1, .environments = many ? many : 1 };
+	struct aegis_limits limits = { .frames = t->limit, .slices = many ? many * cpus : 1, .environments = many ? many : 1, .filters = t->filters };
 
 	if (t->policy->slices)
 		limits.slices = t->policy->slices;
@@ -187,14 +187,24 @@ void tenant_resize(struct tenant *t, uint32_t frames)
 		t->limit = frames;
 }
 
-static void destroy(struct tenant *t)
+static int64_t destroy_as_far(env_id env)
 {
-	env_id env = t->env;
 	int64_t result;
 
 	do
 		result = aegis_env_destroy(env);
 	while (result == -E_AGAIN);
+	return result;
+}
+
+static void destroy(struct tenant *t)
+{
+	int64_t result = destroy_as_far(t->env);
+
+	if (result == -E_BUSY) { /* its rings and filters, which held some of its frames, are gone now */
+		take_all(t);
+		result = destroy_as_far(t->env);
+	}
 	if (result)
 		say("%s cannot be destroyed (error %u)", t->policy->name, (uint32_t)-result);
 	t->env = 0;
@@ -214,6 +224,5 @@ void tenant_check(struct tenant *t)
 		say("%s was stopped: it ignored the ends of its slices, and used %t of others' time", t->policy->name, e->excess);
 	else
 		say("%s was stopped: exception %u at %X", t->policy->name, (uint32_t)e->stop_cause, e->stop_rip);
-	take_all(t);
 	destroy(t);
 }

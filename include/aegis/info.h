@@ -16,7 +16,11 @@ enum aegis_frame_state {
 	FRAME_KERNEL,   /* the kernel's, or a device's: never bindable */
 	FRAME_INFO,     /* exposed: bindable for reading by all */
 	FRAME_LINKS,    /* the second frame of a page table: the kernel's reverse links of its entries */
+	FRAME_RING,     /* a ring's object (net.h) */
+	FRAME_CODE,     /* of a filter or a handler: machine code that the kernel runs, or what it keeps of it */
 };
+
+#define PIN_HELD 0x8000
 
 /* One entry of the frame table. A binding is named by the place of its page-table entry: frame of the table * 512 + index. */
 struct aegis_frame_info {
@@ -25,7 +29,7 @@ struct aegis_frame_info {
 			env_id owner;  /* the account */
 			uint8_t state; /* enum aegis_frame_state */
 			uint8_t clean; /* all zero: needs no clearing */
-			uint16_t pins; /* uses by the kernel or a device, as ring, as handler's memory, for sending: not freed while there are some */
+			uint16_t pins; /* uses by the kernel or a device: not freed while there are some. PIN_HELD: as ring or handler's memory; below it, how often it is being sent from */
 		};
 		uint64_t identity; /* these four, to be compared at once */
 	};
@@ -36,7 +40,7 @@ struct aegis_frame_info {
 		};
 		uint64_t bound; /* these two */
 	};
-	uint32_t next; /* of a free frame: the next in the list; of a table: entries in use, and uses above bit 10 */
+	uint32_t next; /* of a free frame: the next in the list; of a table: entries in use, and uses above bit 10; of an owned one: how many rings' and handlers' it is */
 	uint32_t epoch;
 };
 

@@ -113,4 +113,5 @@ struct aegis_net_info {
 	uint64_t received, unclaimed; /* packets; those that no filter accepted */
 	uint64_t sent, refused;
 	uint64_t interrupts;
+	uint64_t dropped; /* packets for filters without a ring */
 };

@@ -3,6 +3,8 @@
  * All with the kernel lock held. The driver has its buffers from boot memory. It believes nothing that the device writes: indices and lengths are checked, and a device that lies loses its packets only. */
 #pragma once
 
+#include <stdbool.h>
+
 #include <aegis/net.h>
 
 struct netdev {
@@ -20,17 +22,17 @@ extern uint32_t netdev_count;
 
 /* At start, before the free frames are counted: finds and starts the devices on every bus that the machine has. Interrupts come from netdev_enable on. */
 void netdev_start(void);
-void netdev_enable(struct netdev *d);
+void netdev_enable(struct netdev *d); /* to the CPU that calls it first */
 /* From the interrupt: hands every packet that has come to net_input, then tells net_sent of every frame that is done. Bounded by the queue's length. */
 void netdev_interrupt(struct netdev *d, uint64_t arrived);
-/* A frame: its header, copied, and pieces (physical addresses) read by the device until net_sent(cookie). False: the queue is full. The device is told of it by netdev_kick, or not before. */
+/* A frame: its header, copied, and pieces (physical addresses) read by the device until net_sent(cookie). False: the queue is full; an interrupt comes when it no longer is. net_sent is not called from here. The device is told of it by netdev_kick, or not before. */
 struct netdev_piece {
 	uint64_t address;
 	uint32_t length;
 };
 bool netdev_send(struct netdev *d, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, uint32_t n, uint64_t cookie);
 void netdev_kick(struct netdev *d);
-/* Looks for frames that are done, without an interrupt. */
+/* Looks for frames that are done, for somebody who needs room: if there is none then, an interrupt comes when there is. */
 void netdev_reap(struct netdev *d);
 
 /* kernel/net.c: */

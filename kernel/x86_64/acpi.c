@@ -1,5 +1,5 @@
-/* ACPI's static tables, as far as they list the CPUs: RSDP, to RSDT or XSDT, to MADT (ACPI specification, 5.2). No table is believed
- * whose checksum is wrong, and none is looked for above 4 GiB, where the physical map may end. */
+/* ACPI's tables, as far as they list CPUs, I/O APICs and virtio devices: RSDP, to RSDT or XSDT, to MADT and FADT (ACPI specification, 5.2). No table is
+ * believed whose checksum is wrong, and none is looked for above 4 GiB, where the physical map may end. */
 #include <kernel/boot.h>
 #include <kernel/log.h>
 #include <kernel/x86_64/acpi.h>
@@ -9,7 +9,11 @@
 #define RSDP_OLD_SIZE 20 /* revision 0; what the first checksum is over */
 #define MADT_ENTRIES 44
 #define NOT_AN_APIC 255  /* the identifier that means all of them */
-enum { MADT_LOCAL_APIC = 0, LOCAL_APIC_ENABLED = 1 };
+enum { MADT_LOCAL_APIC = 0, MADT_IO_APIC = 1, LOCAL_APIC_ENABLED = 1 };
+#define FADT_DSDT 40    /* its physical address, of 32 bits; */
+#define FADT_X_DSDT 140 /* of 64 */
+#define VIRTIO_NAME "LNRO0005" /* what firmware calls a virtio-mmio transport: _HID */
+enum { RESOURCE_MEMORY = 0x86, RESOURCE_INTERRUPT = 0x89 };
 
 struct rsdp {
 	char signature[8];
@@ -28,6 +32,11 @@ struct table {
 struct madt_local_apic {
 	uint8_t type, length, processor, apic_id;
 	uint32_t flags;
+} __attribute__((packed));
+
+struct madt_io_apic {
+	uint8_t type, length, id, reserved;
+	uint32_t address, first;
 } __attribute__((packed));
 
 static bool mapped(uint64_t address, uint64_t size) { return address && address < MAPPED && size <= MAPPED - address; }
@@ -87,21 +96,90 @@ static bool listed(const uint8_t *apic_ids, uint32_t count, uint8_t apic_id)
 	return false;
 }
 
+/* The next entry of the MADT of this type, which is of `size` bytes; *at is where to begin, and moved behind it. */
+static const void *madt_next(const struct table *madt, uint32_t *at, uint8_t type, uint32_t size)
+{
+	while (madt && *at + size <= madt->length) {
+		const uint8_t *entry = (const uint8_t *)madt + *at;
+
+		if (entry[1] < 2)
+			break; /* would never end */
+		*at += entry[1];
+		if (entry[0] == type)
+			return entry;
+	}
+	return NULL;
+}
+
 uint32_t acpi_cpus(uint8_t *apic_ids, uint32_t most)
 {
 	const struct table *madt = find_table("APIC");
-	uint32_t count = 0;
+	const struct madt_local_apic *entry;
+	uint32_t count = 0, at = MADT_ENTRIES;
 
 	apic_ids[count++] = (uint8_t)this_cpu()->apic_id;
-	for (uint32_t at = MADT_ENTRIES; madt && at + sizeof(struct madt_local_apic) <= madt->length && count < most;) {
-		const struct madt_local_apic *entry = (const void *)((const uint8_t *)madt + at);
-
-		if (entry->length < 2)
-			break; /* would never end */
-		if (entry->type == MADT_LOCAL_APIC && entry->flags & LOCAL_APIC_ENABLED && entry->apic_id != NOT_AN_APIC &&
-			!listed(apic_ids, count, entry->apic_id))
+	while (count < most && (entry = madt_next(madt, &at, MADT_LOCAL_APIC, sizeof(*entry))))
+		if (entry->flags & LOCAL_APIC_ENABLED && entry->apic_id != NOT_AN_APIC && !listed(apic_ids, count, entry->apic_id))
 			apic_ids[count++] = entry->apic_id;
-		at += entry->length;
-	}
 	return count;
+}
+
+bool acpi_ioapic(uint32_t interrupt, uint64_t *address, uint32_t *first)
+{
+	const struct table *madt = find_table("APIC");
+	const struct madt_io_apic *entry;
+	uint32_t at = MADT_ENTRIES;
+	bool found = false;
+
+	while ((entry = madt_next(madt, &at, MADT_IO_APIC, sizeof(*entry))))
+		if (entry->first <= interrupt && (!found || entry->first > *first)) {
+			*address = entry->address;
+			*first = entry->first;
+			found = true;
+		}
+	return found;
+}
+
+static const struct table *find_dsdt(void)
+{
+	const struct table *fadt = find_table("FACP"), *found = NULL;
+	uint64_t address = 0;
+
+	if (fadt && fadt->length >= FADT_X_DSDT + sizeof(uint64_t)) {
+		memcpy(&address, (const uint8_t *)fadt + FADT_X_DSDT, sizeof(uint64_t));
+		found = table_at(address, "DSDT");
+	}
+	if (!found && fadt && fadt->length >= FADT_DSDT + sizeof(uint32_t)) {
+		address = 0;
+		memcpy(&address, (const uint8_t *)fadt + FADT_DSDT, sizeof(uint32_t));
+		found = table_at(address, "DSDT");
+	}
+	return found;
+}
+
+/* The definition block is a program, and this is no interpreter. A device that firmware describes without computing anything has its resources as plain bytes
+ * behind its name (6.4): a Memory32Fixed and an Extended Interrupt descriptor. The search for them ends at the next such device. */
+bool acpi_virtio(uint32_t n, uint64_t *address, uint32_t *interrupt)
+{
+	const struct table *dsdt = find_dsdt();
+	const uint8_t *at = (const uint8_t *)dsdt, *end = dsdt ? at + dsdt->length : at;
+	bool here = false, memory = false;
+
+	for (; at + sizeof(VIRTIO_NAME) <= end; at++) {
+		uint32_t value;
+
+		if (at[0] == VIRTIO_NAME[0] && memcmp(at, VIRTIO_NAME, sizeof(VIRTIO_NAME)) == 0) {
+			if (here)
+				return false; /* the one before had none */
+			here = n-- == 0;
+		} else if (here && !memory && end - at >= 12 && at[0] == RESOURCE_MEMORY && at[1] == 9 && at[2] == 0) {
+			memcpy(&value, at + 4, sizeof(value));
+			*address = value;
+			memory = true;
+		} else if (here && memory && end - at >= 9 && at[0] == RESOURCE_INTERRUPT && at[1] == 6 && at[2] == 0 && at[4] == 1) {
+			memcpy(interrupt, at + 5, sizeof(*interrupt));
+			return true;
+		}
+	}
+	return false;
 }

@@ -1,5 +1,6 @@
 /* The local APIC (timer, end of interrupt, interrupts between CPUs) and the I/O APIC's lines (Intel SDM vol. 3, chapter 11; 82093AA data sheet). */
 #include <kernel/log.h>
+#include <kernel/x86_64/acpi.h>
 #include <kernel/x86_64/clock.h>
 #include <kernel/x86_64/cpu.h>
 #include <kernel/x86_64/paging.h>
@@ -7,6 +8,8 @@
 #define MSR_APIC_BASE 0x1b
 #define MSR_TSC_DEADLINE 0x6e0
 #define IOAPIC_ADDRESS 0xfec00000 /* where every PC has its first one */
+#define IOAPIC_SIZE 0x20
+#define IOAPIC_VERSION 1
 
 enum { APIC_ID = 0x20, APIC_EOI = 0xb0, APIC_SPURIOUS = 0xf0, APIC_COMMAND = 0x300, APIC_COMMAND_TO = 0x310, APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360,
 	APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3e0 };
@@ -22,10 +25,10 @@ static volatile uint8_t *local_apic, *io_apic; /* written once at start */
 static void apic_write(uint32_t at, uint32_t v) { *(volatile uint32_t *)(local_apic + at) = v; }
 static uint32_t apic_read(uint32_t at) { return *(volatile uint32_t *)(local_apic + at); }
 
-static void ioapic_write(uint32_t at, uint32_t v)
+static void ioapic_write(volatile uint8_t *ioapic, uint32_t at, uint32_t v)
 {
-	*(volatile uint32_t *)io_apic = at;
-	*(volatile uint32_t *)(io_apic + 16) = v;
+	*(volatile uint32_t *)ioapic = at;
+	*(volatile uint32_t *)(ioapic + 16) = v;
 }
 
 void apic_start(void)
@@ -37,8 +40,8 @@ void apic_start(void)
 	outb(0x21, 1), outb(0xa1, 1);
 	outb(0x21, 0xff), outb(0xa1, 0xff);
 
-	local_apic = device_window(0, read_msr(MSR_APIC_BASE) & 0xffffff000);
-	io_apic = device_window(1, IOAPIC_ADDRESS);
+	local_apic = device_window(read_msr(MSR_APIC_BASE) & 0xffffff000, FRAME_SIZE);
+	io_apic = device_window(IOAPIC_ADDRESS, IOAPIC_SIZE);
 	apic_cpu_start();
 }
 
@@ -91,8 +94,25 @@ uint32_t apic_count_stop(void)
 	return gone;
 }
 
-void ioapic_route(uint32_t line, uint8_t vector)
+void ioapic_route_at(volatile uint8_t *ioapic, uint32_t line, uint8_t vector)
 {
-	ioapic_write(0x10 + 2 * line + 1, this_cpu()->apic_id << 24);
-	ioapic_write(0x10 + 2 * line, vector);
+	ioapic_write(ioapic, 0x10 + 2 * line + 1, this_cpu()->apic_id << 24);
+	ioapic_write(ioapic, 0x10 + 2 * line, vector);
+}
+
+void ioapic_route(uint32_t line, uint8_t vector) { ioapic_route_at(io_apic, line, vector); }
+
+volatile uint8_t *ioapic_find(uint32_t interrupt, uint32_t *line)
+{
+	volatile uint8_t *ioapic = io_apic;
+	uint64_t address;
+	uint32_t first = 0;
+
+	if (acpi_ioapic(interrupt, &address, &first) && address != IOAPIC_ADDRESS)
+		ioapic = device_window(address, IOAPIC_SIZE);
+	if (!ioapic)
+		return NULL;
+	*line = interrupt - first;
+	*(volatile uint32_t *)ioapic = IOAPIC_VERSION; /* and in bits 16 to 23 the last line */
+	return *line <= (*(volatile uint32_t *)(ioapic + 16) >> 16 & 255) ? ioapic : NULL;
 }

@@ -64,6 +64,7 @@ struct cpu {
 	struct env **alarms;         /* alarm.c: a heap; owner: the kernel lock */
 	uint32_t alarm_count;
 	uint32_t asked, forgot;      /* smp.c: how often other CPUs have asked this one to forget translations, and which time it has */
+	uint32_t code_seen;          /* kernel/net: of machine code that was written, how much of it this CPU has seen */
 	bool online;                 /* set by the CPU itself when it is up, for the one that waits for it */
 	uint64_t gdt[8];
 	uint8_t stack[KERNEL_STACK_SIZE] __attribute__((aligned(16)));
@@ -101,6 +102,12 @@ static inline uint8_t inb(uint16_t port)
 {
 	uint8_t v;
 	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
 }
 static inline uint64_t read_tsc(void)
@@ -199,8 +206,10 @@ void apic_send_startup(uint32_t apic_id, uint8_t page); /* ... which starts it i
 void apic_timer_set(uint64_t at);                 /* one interrupt when the time-stamp counter reaches `at` */
 void apic_end_of_interrupt(void);
 void ioapic_route(uint32_t line, uint8_t vector); /* ISA interrupt `line` to this CPU */
+volatile uint8_t *ioapic_find(uint32_t interrupt, uint32_t *line); /* of an interrupt's global number, as ACPI has it; null: there is none. At start only */
+void ioapic_route_at(volatile uint8_t *ioapic, uint32_t line, uint8_t vector); /* what that has found, to this CPU */
 void clock_start(void);                           /* measures tsc_hz and the timer, reads the calendar */
 extern uint64_t tsc_hz, boot_seconds;
 extern uint64_t apic_ticks_per_tsc_q32;           /* timer ticks in a TSC tick, 32.32 */
 
-enum { VECTOR_TIMER = 32, VECTOR_CONSOLE0 = 33, VECTOR_CONSOLE1 = 34, VECTOR_FORGET = 35, VECTOR_LOOK = 36, VECTOR_SPURIOUS = 255 };
+enum { VECTOR_TIMER = 32, VECTOR_CONSOLE0 = 33, VECTOR_CONSOLE1 = 34, VECTOR_FORGET = 35, VECTOR_LOOK = 36, VECTOR_NET0 = 37 /* one for each device */, VECTOR_SPURIOUS = 255 };

@@ -233,6 +233,10 @@ interrupt_\vector:
 	interrupt 34
 	interrupt 35
 	interrupt 36
+	interrupt 37
+	interrupt 38
+	interrupt 39
+	interrupt 40
 	interrupt 255
 
 interrupt_common:
@@ -359,7 +363,7 @@ exception_vectors:
 	.quad exception_16, exception_17, exception_18, exception_19, exception_20, exception_21
 	.globl interrupt_vectors
 interrupt_vectors:
-	.quad interrupt_32, interrupt_33, interrupt_34, interrupt_35, interrupt_36
+	.quad interrupt_32, interrupt_33, interrupt_34, interrupt_35, interrupt_36, interrupt_37, interrupt_38, interrupt_39, interrupt_40
 	.globl interrupt_spurious
 interrupt_spurious:
 	.quad interrupt_255

@@ -17,6 +17,7 @@ static uint64_t image_pages[512] __attribute__((aligned(4096)));  /* the first 2
 static uint64_t low_pages[512] __attribute__((aligned(4096)));    /* the first 2 MiB in the physical map */
 static uint64_t device_directory[512] __attribute__((aligned(4096)));
 static uint64_t device_pages[512] __attribute__((aligned(4096)));
+static uint32_t device_window_used; /* of those pages; start only */
 #define DEVICE_WINDOW 0xffffffffc0000000ul
 
 static void map_image(void)
@@ -77,25 +78,51 @@ void paging_root_fill(uint64_t *root)
 
 void paging_root_empty(uint64_t *root) { root[PHYSICAL_SLOT] = root[KERNEL_SLOT] = 0; }
 
-void kernel_window(void *window, const void *table, size_t bytes)
+/* The entry of a window's page; a table for it is made where there is none yet. */
+static uint64_t *window_entry(uint64_t va)
 {
-	uint64_t va = (uint64_t)window, from = (uint64_t)table - PHYSICAL_MAP;
-	uint64_t *pages = NULL;
+	uint64_t *directory = &image_directory[va / LARGE_PAGE % 512];
 
-	for (size_t at = 0; at < bytes; at += FRAME_SIZE, va += FRAME_SIZE) {
-		if (va % LARGE_PAGE == 0) {
-			pages = boot_allocate(FRAME_SIZE);
-			image_directory[va / LARGE_PAGE % 512] = ((uint64_t)pages - PHYSICAL_MAP) | ENTRY_PRESENT | ENTRY_WRITE;
-		}
-		pages[va / FRAME_SIZE % 512] = (from + at) | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE;
-	}
+	if (!*directory)
+		*directory = ((uint64_t)boot_allocate(FRAME_SIZE) - PHYSICAL_MAP) | ENTRY_PRESENT | ENTRY_WRITE;
+	return (uint64_t *)physical(*directory & ENTRY_FRAME) + va / FRAME_SIZE % 512;
+}
+
+static void map_window(uint64_t va, const void *table, size_t bytes, uint64_t rights)
+{
+	for (uint64_t at = (uint64_t)table - PHYSICAL_MAP, end = at + bytes; at < end; at += FRAME_SIZE, va += FRAME_SIZE)
+		*window_entry(va) = at | ENTRY_PRESENT | ENTRY_GLOBAL | rights;
+}
+
+void kernel_window(void *window, const void *table, size_t bytes) { map_window((uint64_t)window, table, bytes, ENTRY_WRITE | ENTRY_NO_EXECUTE); }
+void kernel_code_window(const void *window, const void *table, size_t bytes) { map_window((uint64_t)window, table, bytes, 0); }
+
+void kernel_pages_start(const void *window, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i += 512)
+		window_entry((uint64_t)window + i * FRAME_SIZE);
+}
+
+/* Not global: what other CPUs remember of it goes with all else that they are made to forget. */
+void kernel_page_set(const void *page, frame_t f)
+{
+	*window_entry((uint64_t)page) = f == FRAME_ANY ? 0 : (uint64_t)f << FRAME_SHIFT | ENTRY_PRESENT;
+	invalidate_page((uint64_t)page);
 }
 
 uint64_t kernel_root(void) { return kernel_physical(boot_root); }
 
-void *device_window(uint32_t slot, uint64_t address)
+void *device_window(uint64_t address, uint64_t bytes)
 {
-	device_pages[slot] = address | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE | ENTRY_UNCACHED;
-	invalidate_page(DEVICE_WINDOW + slot * FRAME_SIZE);
-	return (void *)(DEVICE_WINDOW + slot * FRAME_SIZE);
+	uint64_t first = address / FRAME_SIZE, count, at = device_window_used;
+
+	if (!bytes || bytes > LARGE_PAGE || address > ENTRY_FRAME)
+		return NULL;
+	count = (address + bytes - 1) / FRAME_SIZE - first + 1;
+	if (at + count > 512)
+		return NULL;
+	for (uint64_t i = 0; i < count; i++)
+		device_pages[at + i] = (first + i) * FRAME_SIZE | ENTRY_PRESENT | ENTRY_WRITE | ENTRY_GLOBAL | ENTRY_NO_EXECUTE | ENTRY_UNCACHED;
+	device_window_used += (uint32_t)count;
+	return (void *)(DEVICE_WINDOW + at * FRAME_SIZE + address % FRAME_SIZE); /* no translation was there before: none to forget */
 }

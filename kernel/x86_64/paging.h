@@ -31,7 +31,13 @@ void paging_root_fill(uint64_t *root);  /* the kernel's half into a root that is
 void paging_root_empty(uint64_t *root); /* and out of it again */
 /* Maps a table (in the physical map, page aligned) also at `window`, which the linker script names. At start only. */
 void kernel_window(void *window, const void *table, size_t bytes);
+/* The same, executable and not writable there. */
+void kernel_code_window(const void *window, const void *table, size_t bytes);
+/* A window whose pages are set one by one, later: a frame, executable and not writable, or FRAME_ANY: none. Other CPUs are the caller's business (smp_quiesce). */
+void kernel_pages_start(const void *window, uint64_t pages);
+void kernel_page_set(const void *page, frame_t f);
 uint64_t kernel_root(void);             /* an address space without a user half */
-void *device_window(uint32_t slot, uint64_t address); /* a device's page, uncached */
+/* A device's registers, uncached, for good. Null when there are no pages left for them: there are 2 MiB. At start only. */
+void *device_window(uint64_t address, uint64_t bytes);
 #define ROOT_USER_ENTRIES 256
 #define LEAF_SPAN (FRAME_SIZE << 9) /* what a level-1 table spans */

@@ -3,6 +3,7 @@
 #include <kernel/event.h>
 #include <kernel/info.h>
 #include <kernel/log.h>
+#include <kernel/net/net.h>
 #include <kernel/slice.h>
 #include <kernel/smp.h>
 #include <kernel/x86_64/entry.h>
@@ -68,6 +69,7 @@ static void timer_interrupt(struct cpu *cpu, struct trap *t)
 void interrupt(struct trap *t)
 {
 	struct cpu *cpu = this_cpu();
+	uint64_t arrived = t->vector >= VECTOR_NET0 ? read_tsc() : 0;
 
 	if (t->vector != VECTOR_SPURIOUS)
 		apic_end_of_interrupt();
@@ -85,6 +87,8 @@ void interrupt(struct trap *t)
 		device_interrupt(DEVICE_CONSOLE0);
 	else if (t->vector == VECTOR_CONSOLE1)
 		device_interrupt(DEVICE_CONSOLE1);
+	else if (t->vector >= VECTOR_NET0 && t->vector < VECTOR_NET0 + NETDEVS)
+		net_interrupt((uint32_t)t->vector - VECTOR_NET0, arrived);
 	if (!cpu->current)
 		dispatch();
 	if (cpu->current->stopping) { /* another CPU is destroying it, and waits until nobody has it */

@@ -256,7 +256,7 @@ env_id child_make(struct child *c, void (*run)(void *), void *argument, uint64_t
 	struct aegis_env_spec spec = {
 		.object = frame(), .root = pair(), .upcall = frame(),
 		.flags = account_limit ? ENV_NEW_ACCOUNT : 0,
-		.limits = { .frames = account_limit, .slices = 8, .environments = 8 },
+		.limits = { .frames = account_limit, .slices = 8, .environments = 8, .filters = info->net_devices ? 64 : 0 },
 		.keeper = boot->env,
 		.entries = { .exception = (uint64_t)upcall_entry, .event = (uint64_t)upcall_entry },
 		.rip = (uint64_t)child_start,

@@ -9,6 +9,13 @@ build=${BUILD:-build} seconds=120 failed=0
 boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when it hung
 	local status cpus=(-icount "shift=0,sleep=off")
 	[[ $1 != *_smp_test ]] || cpus=(-smp 2)
+	# Two network interfaces on one hub, as ./exo run --net hub has them.
+	case $1 in
+	*/net_test | */handlers_test | */network_test)
+		cpus+=(-netdev hubport,id=net0,hubid=0 -device virtio-net-device,netdev=net0,mac=52:54:00:12:34:50,tx=timer
+			-netdev hubport,id=net1,hubid=0 -device virtio-net-device,netdev=net1,mac=52:54:00:12:34:51 -global virtio-mmio.force-legacy=false)
+		;;
+	esac
 	timeout "$seconds" qemu-system-x86_64 -M microvm,isa-serial=off -accel tcg -cpu max -m 512M -nodefaults -no-user-config -display none \
 		-no-reboot "${cpus[@]}" -kernel "$build/aegis" -initrd "$1" -chardev stdio,id=console0 \
 		-device isa-serial,chardev=console0,iobase=0x3f8,irq=4 -device isa-debug-exit,iobase=0xf4,iosize=4 </dev/null

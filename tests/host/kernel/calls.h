@@ -7,7 +7,7 @@
 #define EVENTS(X) \
 	X(allocated) X(freed) X(broken) X(bound_page) X(other_rights) X(bound_by_cap) X(bound_table) X(shared_table) X(bound_other) X(unbound) X(emptied_table) \
 	X(batch_cut) X(minted) X(narrowed) X(ended) X(forged) X(created) X(accounts) X(destroyed) X(again) X(stopped) X(resized) X(commanded) \
-	X(slices) X(slices_by_cap) X(demanded) X(repossessed) X(faults) X(pokes) X(refused) X(others)
+	X(slices) X(slices_by_cap) X(demanded) X(repossessed) X(faults) X(pokes) X(refused) X(others) X(pinned)
 #define X(name) EVENT_##name,
 enum { EVENTS(X) EVENT_COUNT };
 #undef X
@@ -48,6 +48,7 @@ void expect(int64_t result, int64_t model);
 
 void random_frames(void);  /* calls_frames.c */
 void random_revoke(void);
+void random_pin(void);     /* what rings and devices do */
 void random_bind(void);    /* calls_bind.c */
 void random_share(void);
 void random_sealed(void);

@@ -139,7 +139,7 @@ static uint32_t share(uint32_t held, uint32_t limit) { return (uint32_t)random_b
 static struct aegis_limits limits_choose(const struct m_env *account)
 {
 	struct aegis_limits limits = { share(account->held.frames, account->limits.frames), share(account->held.slices, account->limits.slices),
-		share(account->held.environments, account->limits.environments), 0 };
+		share(account->held.environments, account->limits.environments), share(0, account->limits.filters) };
 
 	if (one_in(40))
 		limits.frames = UINT32_MAX - (uint32_t)random_below(4);

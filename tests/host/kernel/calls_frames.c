@@ -164,6 +164,32 @@ static void repossess(void)
 	happened[EVENT_repossessed] += result > 0;
 }
 
+/* A frame becomes part of a ring, or of another one, or is sent from; or is so no more. */
+void random_pin(void)
+{
+	uint32_t from = (uint32_t)random_below(MACHINE_FRAMES);
+	bool pinned = one_in(3);
+
+	for (uint32_t i = 0; i < MACHINE_FRAMES; i++) {
+		frame_t f = (from + i) % MACHINE_FRAMES;
+		struct m_frame *m = &m_frames[f];
+
+		if (m->state != FRAME_OWNED || (pinned && !m->held && !m->sent))
+			continue;
+		if (!pinned && one_in(2))
+			frame_hold(f), m->held++;
+		else if (!pinned)
+			frame_pin(f), m->sent++;
+		else if (m->held)
+			frame_let_go(f), m->held--;
+		else
+			frame_unpin(f), m->sent--;
+		trace_call("frame %x: held %u, sent %u", f, m->held, m->sent);
+		HAPPENED(pinned);
+		return;
+	}
+}
+
 void random_revoke(void)
 {
 	if (one_in(3))

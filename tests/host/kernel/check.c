@@ -12,9 +12,9 @@
 
 static void same_limits(const char *what, env_id id, const struct aegis_limits *kernel, const struct aegis_limits *model)
 {
-	CHECK(kernel->frames == model->frames && kernel->slices == model->slices && kernel->environments == model->environments,
-		"%s of %x: frames %u slices %u environments %u in the kernel, %u %u %u in the model", what, id, kernel->frames, kernel->slices,
-		kernel->environments, model->frames, model->slices, model->environments);
+	CHECK(kernel->frames == model->frames && kernel->slices == model->slices && kernel->environments == model->environments && kernel->filters == model->filters,
+		"%s of %x: frames %u slices %u environments %u filters %u in the kernel, %u %u %u %u in the model", what, id, kernel->frames, kernel->slices,
+		kernel->environments, kernel->filters, model->frames, model->slices, model->environments, model->filters);
 }
 
 static void check_frames(void)
@@ -28,6 +28,8 @@ static void check_frames(void)
 			"frame %u: state %u owner %x epoch %u in the kernel, %u %x %u in the model", f, k->state, k->owner, k->epoch, m->state, m->owner,
 			m->epoch);
 		CHECK(k->bindings == m->bound, "frame %u: %u bindings in the kernel, %u in the model", f, k->bindings, m->bound);
+		CHECK(k->pins == (m->held ? PIN_HELD : 0) + m->sent && (k->state != FRAME_OWNED || k->next == m->held),
+			"frame %u: pins %x, held %u in the kernel, held %u sent %u in the model", f, k->pins, k->next, m->held, m->sent);
 		CHECK(!table || (k->next == m->used + TABLE_USE * m->uses), "table %u: %u entries, %u uses in the kernel, %u %u in the model", f,
 			table_entries(f), table_uses(f), m->used, m->uses);
 	}
@@ -57,6 +59,7 @@ static void check_held(void)
 		same_limits("held (shown)", e->id, &k->info->held, &k->held);
 		same_limits("limits (shown)", e->id, &k->info->limits, &k->limits);
 		sum.frames += k->limits.frames, sum.slices += k->limits.slices, sum.environments += k->limits.environments;
+		sum.filters += k->limits.filters;
 	}
 	same_limits("the sum of limits", 0, &sum, &m_total);
 }

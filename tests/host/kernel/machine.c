@@ -9,6 +9,7 @@
 #include <kernel/device.h>
 #include <kernel/event.h>
 #include <kernel/info.h>
+#include <kernel/net/net.h>
 #include <kernel/slice.h>
 #include <kernel/smp.h>
 #include <kernel/table.h>
@@ -155,6 +156,23 @@ int64_t device_end_epoch(const struct aegis_cap *cap)
 
 uint32_t device_epoch(uint32_t device) { return device; }
 
+/* There is no network; but frames are held as by rings, and sent from (calls_frames.c). What the end of an account's rings does to them: */
+bool net_end_account(struct env *account)
+{
+	for (frame_t f = 0; f < frame_count; f++)
+		if (frame_table[f].state == FRAME_OWNED && frame_table[f].owner == account->id && frame_table[f].pins)
+			frame_table[f].pins = 0, frame_table[f].next = 0;
+	return true;
+}
+
+int64_t filter_check_mint(struct aegis_cap *cap) { return cap->count == 1 ? -E_DENIED : -E_INVALID; }
+
+int64_t filter_end_epoch(const struct aegis_cap *cap)
+{
+	(void)cap;
+	return -E_DENIED;
+}
+
 void log_line(const char *text, ...) { (void)text; }
 
 void panic(const char *text, ...)
@@ -206,7 +224,7 @@ static void tables_start(void)
 static struct env *make_first(void)
 {
 	struct env seed = { .id = FIRST_ENVIRONMENT };
-	struct aegis_env_spec spec = { .flags = ENV_NEW_ACCOUNT, .limits = { MACHINE_FRAMES, MACHINE_POSITIONS * MACHINE_CPUS, MACHINE_SLOTS, 0 } };
+	struct aegis_env_spec spec = { .flags = ENV_NEW_ACCOUNT, .limits = { MACHINE_FRAMES, MACHINE_POSITIONS * MACHINE_CPUS, MACHINE_SLOTS, MACHINE_FILTERS } };
 	struct env *e;
 
 	spec.object = frame_take(&seed, FRAME_ANY);

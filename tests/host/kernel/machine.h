@@ -10,6 +10,7 @@
 #define MACHINE_SLOTS 16u
 #define MACHINE_POSITIONS 80u /* more than one word of the runnable map */
 #define MACHINE_CPUS 2u
+#define MACHINE_FILTERS 200u /* there is no device: only what accounts may hold of them is tried */
 #define USER_BASE 0x10000000ul
 #define USER_SIZE 0x10000ul
 #define USER_END (USER_BASE + USER_SIZE) /* nothing is there */

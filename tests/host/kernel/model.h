@@ -10,6 +10,7 @@ struct m_frame {
 	env_id owner;  /* while free: who held it last */
 	uint32_t epoch;
 	uint32_t bound, uses, used; /* entries that name it; of those, as a table; entries in it */
+	uint32_t held, sent;        /* how often it is part of a ring, and is being sent from */
 };
 struct m_entry {
 	frame_t frame;
@@ -51,6 +52,7 @@ bool m_owns(const struct m_env *account, uint64_t f);
 bool m_is_table(frame_t f); /* of any level */
 static inline uint32_t m_level(frame_t table) { return (uint32_t)m_frames[table].state - FRAME_TABLE1; } /* of its entries */
 uint32_t m_count_free(void);
+static inline bool m_in_use(frame_t f) { return m_frames[f].bound || m_frames[f].held || m_frames[f].sent; }
 void m_given(struct m_env *account, uint32_t kind, uint32_t n);
 void m_lost(env_id account);
 /* Pointers to what the call found in memory; null where it reaches no user memory. */

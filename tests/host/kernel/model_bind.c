@@ -131,7 +131,7 @@ static int64_t bind_table(const struct m_env *account, frame_t table, uint32_t i
 			return -E_INVALID;
 		if (!m_owns(account, f) || !m_owns(account, f + 1))
 			return -E_DENIED;
-		if (frame->bound || m_frames[f + 1].bound)
+		if (m_in_use(f) || m_in_use(f + 1))
 			return -E_BUSY;
 	}
 	if (old->flags)

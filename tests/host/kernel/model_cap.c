@@ -64,6 +64,8 @@ int64_t m_cap_mint(struct aegis_cap *out, uint64_t kind, uint64_t rights, uint64
 		return mint_slices(out);
 	case CAP_ENV:
 		return mint_env(out);
+	case CAP_FILTER:
+		return count == 1 ? -E_DENIED : -E_INVALID;
 	default:
 		return -E_INVALID;
 	}

@@ -39,6 +39,7 @@ static void add(struct aegis_limits *to, const struct aegis_limits *more)
 	to->frames += more->frames;
 	to->slices += more->slices;
 	to->environments += more->environments;
+	to->filters += more->filters;
 }
 
 /* What is still to be taken is enough: so much was never taken that less is left than nothing. */
@@ -47,7 +48,7 @@ static bool has(uint32_t more, uint32_t held, uint32_t limit) { return more == 0
 static bool can_give(const struct m_env *maker, const struct aegis_limits *more)
 {
 	return has(more->frames, maker->held.frames, maker->limits.frames) && has(more->slices, maker->held.slices, maker->limits.slices) &&
-	       has(more->environments, maker->held.environments, maker->limits.environments);
+	       has(more->environments, maker->held.environments, maker->limits.environments) && has(more->filters, maker->held.filters, maker->limits.filters);
 }
 
 static bool entries_good(const struct aegis_entries *x)
@@ -70,11 +71,11 @@ static int64_t create_allowed(const struct m_env *account, const struct aegis_en
 		return -E_INVALID;
 	if (!m_owns(account, s->root) || !m_owns(account, s->root + 1))
 		return -E_DENIED;
-	if (m_frames[s->root].bound || m_frames[s->root + 1].bound)
+	if (m_in_use(s->root) || m_in_use(s->root + 1))
 		return -E_BUSY;
 	if (!m_owns(account, s->object) || !m_owns(account, s->upcall))
 		return -E_DENIED;
-	if (m_frames[s->object].bound)
+	if (m_in_use(s->object) || m_frames[s->upcall].held || m_frames[s->upcall].sent)
 		return -E_BUSY;
 	for (uint32_t slot = 1; slot < MACHINE_SLOTS; slot++)
 		full &= m_envs[slot].live;
@@ -107,10 +108,10 @@ int64_t m_env_create(const struct aegis_env_spec *s, int64_t result)
 		e->maker = account->id;
 		e->depth = account->depth + 1;
 		e->limits = s->limits;
-		e->limits.filters = 0;
 		account->limits.frames -= s->limits.frames;
 		account->limits.slices -= s->limits.slices;
 		account->limits.environments -= s->limits.environments;
+		account->limits.filters -= s->limits.filters;
 	}
 	m_account(e)->held.environments++;
 	m_frames[s->object].state = FRAME_OBJECT;
@@ -213,6 +214,9 @@ int64_t m_env_destroy(env_id env, int64_t result)
 		if (m_entries[e->root][i].flags)
 			m_unbind(e->root, i);
 	free_slices(e, true);
+	for (frame_t f = 0; e->account == e->id && f < MACHINE_FRAMES; f++) /* its rings end */
+		if (m_frames[f].owner == e->id)
+			m_frames[f].held = m_frames[f].sent = 0;
 	if (e->account == e->id && (e->held.environments > 1 || e->held.frames))
 		return -E_BUSY; /* until that is given back, or taken */
 	gone(e);
@@ -252,12 +256,15 @@ int64_t m_account_resize(env_id env, const struct aegis_limits *wanted)
 		more.slices = wanted->slices - e->limits.slices;
 	if (wanted->environments > e->limits.environments)
 		more.environments = wanted->environments - e->limits.environments;
+	if (wanted->filters > e->limits.filters)
+		more.filters = wanted->filters - e->limits.filters;
 	if (!can_give(maker, &more))
 		return -E_LIMIT;
 	add(&maker->limits, &e->limits);
 	maker->limits.frames -= wanted->frames;
 	maker->limits.slices -= wanted->slices;
 	maker->limits.environments -= wanted->environments;
+	maker->limits.filters -= wanted->filters;
 	e->limits = *wanted;
 	return 0;
 }

@@ -88,7 +88,7 @@ int64_t m_frame_free(const frame_t *list, uint64_t n)
 		return -E_INVALID;
 	REACHED(list);
 	for (; done < n; done++) {
-		error = !m_owns(account, list[done]) ? -E_DENIED : m_frames[list[done]].bound ? -E_BUSY : 0;
+		error = !m_owns(account, list[done]) ? -E_DENIED : m_in_use(list[done]) ? -E_BUSY : 0;
 		if (error)
 			break;
 		release(account, list[done]);
@@ -141,7 +141,11 @@ static int64_t take_frame(struct m_env *account, uint64_t f)
 {
 	int64_t error;
 
-	if (f >= MACHINE_FRAMES || m_frames[f].owner != account->id || m_frames[f].state < FRAME_OWNED || m_frames[f].state > FRAME_TABLE3)
+	if (f >= MACHINE_FRAMES || m_frames[f].owner != account->id)
+		return -E_DENIED;
+	if (m_frames[f].held || m_frames[f].sent)
+		return m_frames[f].held ? -E_BUSY : -E_AGAIN;
+	if (m_frames[f].state < FRAME_OWNED || m_frames[f].state > FRAME_TABLE3)
 		return -E_DENIED;
 	if ((error = m_break_all((frame_t)f)))
 		return error;

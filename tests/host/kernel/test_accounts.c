@@ -25,6 +25,9 @@ static void test_split(void)
 	ok(account_split(&e, &(struct aegis_limits){ 60, 10, 2, 0 }) && same(e.limits, 10, 2, 1), "all the rest");
 	account_join(&e, &(struct aegis_limits){ 90, 18, 4, 0 });
 	ok(same(e.limits, 100, 20, 5) && same(info.limits, 100, 20, 5), "joined again");
+	e.held.filters = 3, e.limits.filters = 8;
+	ok(!account_split(&e, &(struct aegis_limits){ .filters = 6 }) && account_split(&e, &(struct aegis_limits){ .filters = 5 }) && e.limits.filters == 3,
+		"filters are split like all else");
 	e.limits.frames = 5;
 	ok(account_split(&e, &(struct aegis_limits){ 0, 1, 0, 0 }) && !account_split(&e, &(struct aegis_limits){ 1, 0, 0, 0 }),
 		"who holds more frames than he may still has slices to give");

@@ -39,8 +39,8 @@ static void step(void)
 	static const struct {
 		uint32_t weight;
 		void (*run)(void);
-	} kinds[] = { { 26, random_frames }, { 27, random_bind }, { 3, random_share }, { 5, random_sealed }, { 6, random_poke }, { 9, random_cap },
-		{ 8, random_env }, { 3, random_account }, { 8, random_slice }, { 5, random_revoke } };
+	} kinds[] = { { 26, random_frames }, { 25, random_bind }, { 3, random_share }, { 5, random_sealed }, { 6, random_poke }, { 9, random_cap },
+		{ 8, random_env }, { 3, random_account }, { 8, random_slice }, { 5, random_revoke }, { 2, random_pin } };
 	uint64_t at = random_below(100);
 
 	random_schedule();

@@ -1,0 +1,105 @@
+# The machine's network interface: --publish, --net, --no-net. Sourced by machine.sh.
+# shellcheck shell=bash disable=SC2154,SC2034
+
+MODULES=.exos/modules # the baseline's drivers, for linux-init
+
+publish=() net='' no_net=
+
+network_option() {
+	case $1 in
+	--publish)
+		if ! [[ ${2#udp:} =~ ^([1-9][0-9]{0,4}):([1-9][0-9]{0,4})$ ]] || [ "${BASH_REMATCH[1]}" -gt 65535 ] || [ "${BASH_REMATCH[2]}" -gt 65535 ]; then
+			die "--publish $2: HOSTPORT:PORT or udp:HOSTPORT:PORT is expected"
+		fi
+		publish+=("$2")
+		;;
+	--net)
+		[[ $2 =~ ^(user|hub|dgram:[1-9][0-9]{0,4}:[1-9][0-9]{0,4})$ ]] || die "--net $2: user, hub or dgram:PORT:PORT is expected"
+		net=$2
+		;;
+	esac
+}
+
+# What was asked for, together; afterwards `net` is empty where there is to be no interface. With --icount time leaps ahead whenever the machine is idle, and a module
+# is a test of the kernel: there it must be asked for.
+network_decide() {
+	local one
+	if [ -n "$no_net" ]; then
+		[ -z "$net" ] || die "--no-net: not with --net"
+		[ ${#publish[@]} -eq 0 ] || die "--no-net: not with --publish"
+		return
+	fi
+	if [ ${#publish[@]} -gt 0 ]; then
+		[ "${net:=user}" = user ] || die "--publish: not with --net $net"
+	elif [ -z "$icount" ] && [ -z "$module" ]; then
+		net=${net:-user}
+	fi
+	for one in "${publish[@]}"; do
+		port_is_free "$one"
+	done
+	one=$(printf '%s\n' "${publish[@]%:*}" | sort | uniq -d)
+	[ -z "$one" ] || die "--publish: port $one twice"
+}
+
+# The kernel's list has each socket's address and port in hexadecimal, and what state it is in: 0A is a TCP socket that listens. What is left of closed connections is no
+# hindrance.
+port_is_free() {
+	local protocol=tcp port=${1#udp:} state=0A address # :PORT as listed
+	[ "$port" = "$1" ] || protocol=udp state=
+	port=${port%:*}
+	printf -v address ':%04X' "$port"
+	if awk -v port="$address" -v state="$state" -v here='^(0+|0100007F|0+FFFF00000100007F):' \
+		'substr($2, length($2) - 4) == port && $2 ~ here && (state == "" || $4 == state) { taken = 1 } END { exit !taken }' \
+		"/proc/net/$protocol" "/proc/net/${protocol}6"; then
+		die "--publish $1: ${protocol^^} port $port of this host is taken"
+	fi
+}
+
+# One interface, joined to a back end of QEMU's, is added to `emulator`.
+network_interface() { # NAME BACK-END [,OPTIONS]
+	local device=virtio-net-pci,romfile=
+	[ "$machine" != microvm ] || device=virtio-net-device
+	emulator+=(-netdev "$2" -device "$device,netdev=$1${3-}")
+}
+
+network_device() {
+	local backend=user,id=net0 one protocol local_port remote_port
+	[ -n "$net" ] || return 0
+	[ "$machine" != microvm ] || emulator+=(-global "virtio-mmio.force-legacy=false")
+	case $net in
+	user)
+		for one in "${publish[@]}"; do
+			protocol=tcp
+			[[ $one != udp:* ]] || protocol=udp one=${one#udp:}
+			backend+=",hostfwd=$protocol:127.0.0.1:${one%:*}-:${one#*:}"
+		done
+		network_interface net0 "$backend"
+		;;
+	hub) # what one sends the other receives; the first takes its time before it sends, so that frames are under way for a while
+		network_interface net0 hubport,id=net0,hubid=0 ,mac=52:54:00:12:34:50,tx=timer
+		network_interface net1 hubport,id=net1,hubid=0 ,mac=52:54:00:12:34:51
+		;;
+	dgram:*)
+		IFS=: read -r _ local_port remote_port <<<"$net"
+		network_interface net0 "dgram,id=net0,local.type=inet,local.host=127.0.0.1,local.port=$local_port,remote.type=inet,remote.host=127.0.0.1,remote.port=$remote_port"
+		;;
+	esac
+}
+
+# What Debian's kernel needs for it, which has the drivers as modules: in the order in which they are loaded, each behind those that it depends on.
+network_modules() { # KERNEL
+	local folder=/lib/modules/${1#*/vmlinuz-} bus=virtio_mmio name module count=0 needed
+	declare -A packed=()
+	[ -n "$net" ] || return 0
+	[ "$machine" = microvm ] || bus=virtio_pci
+	for name in $bus virtio_net; do
+		needed=$(awk -v name="/$name.ko" 'index($1, name ":") { sub(":", "", $1); for (i = NF; i >= 1; i--) print $i }' "$folder/modules.dep")
+		[ -n "$needed" ] || die "$folder has no module $name"
+		for module in $needed; do
+			[ -z "${packed[$module]-}" ] || continue
+			packed[$module]=1
+			files+=("$folder/$module:/$MODULES/$(printf %02d $count)")
+			count=$((count + 1))
+		done
+	done
+}
