@@ -1,6 +1,6 @@
 /* What the files of the stack share. Users see stack.h.
  *
- * stack.c: life, input from Ethernet, turns, endpoints' common calls; timer.c: timers; route.c, arp.c, ipv4.c, ipv6.c, neighbour.c, icmp.c, udp.c, dhcp.c: what their names say; tcp*.c: TCP. */
+ * stack.c: life, input from Ethernet, turns; endpoint.c: endpoints' common calls; table.c, hash.c: endpoints by name; timer.c: timers; route.c, arp.c, neighbour.c (states; arp.c and discovery.c: how it asks), ipv4.c, ipv6.c, fragment.c, icmp.c, udp.c, dhcp.c: what their names say; tcp*.c: TCP. */
 #pragma once
 
 #include <exos/net/stack.h>
@@ -17,7 +17,8 @@ void net_timers_run(struct net_stack *s); /* those that are due at s->now */
 
 /* Who talks to whom, as tables of endpoints have it: a TCP connection has both names, a listener or unconnected UDP port has remote.port 0. */
 struct net_endpoint {
-	struct list bucket;          /* of the table of its kind */
+	struct list bucket;          /* of the table of its kind, by its names; */
+	struct list port;            /* and by its local port */
 	struct list all;             /* of the stack's endpoints */
 	struct list ready;           /* waiting for its event to be told; off the list: points at itself */
 	struct net_stack *stack;
@@ -25,6 +26,8 @@ struct net_endpoint {
 	bool ipv6;                   /* made for IPv6; with net_is_ipv4 names inside it speaks IPv4 all the same */
 	bool closed;                 /* its owner is gone */
 	bool bound;
+	bool entered;                /* in its table */
+	bool listening;              /* TCP's: others with NET_REUSE_ADDRESS do not share its name */
 	uint32_t flags;              /* NET_REUSE_ADDRESS ... */
 	struct net_name local, remote;
 	net_event event;
@@ -32,15 +35,21 @@ struct net_endpoint {
 	uint32_t told;               /* of NET_: to be told */
 	int error;                   /* positive errno, or 0 */
 	uint32_t filter;             /* the port's */
+	uint64_t tag;                /* what its filter's packets come with: a place in the table of tags, never used twice; 0: none */
 	struct net_tuning tuning;
 };
 /* Something of `what` became true: its owner is told at the end of the turn. */
 void net_tell(struct net_endpoint *e, uint32_t what);
 
-struct net_table { /* endpoints by their names: buckets of lists, which grow with their number */
-	struct list *buckets; /* the port's memory allows 2048 bytes in a piece, so these are pieces of pieces: table.c's business */
-	uint32_t size, count;
-	void **pieces;
+/* Endpoints by their names: hash buckets in pieces of the port's memory; table.c's business. Twice as many buckets when there are more endpoints than buckets. */
+struct net_buckets {
+	struct list **pieces;
+	uint32_t size; /* buckets, a power of two */
+};
+struct net_table { /* of one kind */
+	struct net_buckets names, ports;
+	uint32_t count;
+	uint32_t next_port; /* RFC 6056, algorithm 3: the count */
 };
 
 /* How to reach an address, looked up once and kept by a connection: cheap to use, checked by its generation. */
@@ -86,23 +95,32 @@ struct net_packet {
 	uint32_t length;
 	uint8_t protocol, ttl, tos;
 	bool multicast;      /* or broadcast: no RST, no ICMP error in answer */
-	const uint8_t *ip;   /* the IP header, for ICMP errors */
+	const uint8_t *ip;   /* the IP header, for ICMP errors; null: it came in fragments */
 	uint64_t tag;
+	struct net_chunk *rest; /* of a datagram that came in fragments and is too long for one piece of memory: all of it, and data and length are those of the first. UDP alone is given such; who keeps them sets it to null */
 };
+struct net_chunk { /* bytes of a datagram, one piece of the port's memory */
+	struct net_chunk *next;
+	uint16_t first, length; /* where in the whole, and how many */
+	uint8_t data[];
+};
+void net_chunks_free(struct net_stack *s, struct net_chunk *c); /* all that follow too */
 /* By protocol: */
 void tcp_input(struct net_stack *s, const struct net_packet *p);
-void udp_input(struct net_stack *s, const struct net_packet *p);
+void udp_input(struct net_stack *s, struct net_packet *p);
 void icmp_input(struct net_stack *s, const struct net_packet *p);
 void icmpv6_input(struct net_stack *s, const struct net_packet *p);
 /* An ICMP error about a packet of ours that had these names: hard ones end a connection attempt, "too big" carries the MTU; else errno and mtu 0. Sequence: TCP's, to be checked (RFC 5927). */
 void tcp_icmp_error(struct net_stack *s, const struct net_name *local, const struct net_name *remote, uint32_t sequence, int error, uint32_t mtu);
 void udp_icmp_error(struct net_stack *s, const struct net_name *local, const struct net_name *remote, int error);
+enum { UNREACHABLE_PROTOCOL = 2, UNREACHABLE_PORT = 3 }; /* ICMP's codes; for ICMPv6 they are translated */
 void icmp_unreachable(struct net_stack *s, const struct net_packet *p, uint8_t code); /* in answer to p, not more than so many a second */
 
 /* Each kind's part of the calls of stack.h, which look the kind up here (stack.c). Null: -EOPNOTSUPP. */
 struct net_kind_ops {
 	size_t size;
 	void (*start)(struct net_endpoint *e);
+	/* Null: net_bind_common does. */
 	int (*bind)(struct net_endpoint *e, const struct net_name *name);
 	int (*connect)(struct net_endpoint *e, const struct net_name *name);
 	void (*close)(struct net_endpoint *e); /* its owner is gone: frees e by net_endpoint_free now or later */
@@ -111,10 +129,15 @@ struct net_kind_ops {
 	int (*shutdown)(struct net_endpoint *e, bool input, bool output);
 };
 extern const struct net_kind_ops tcp_ops, udp_ops, icmp_ops;
+int net_bind_common(struct net_endpoint *e, const struct net_name *name); /* checks the address and the port, finds one when it is 0, enters */
+struct net_endpoint *net_endpoint_make(struct net_stack *s, enum net_kind kind, bool ipv6); /* without start: for a listener's connections. Null: no memory */
+void net_endpoint_end(struct net_endpoint *e);  /* its kind's end, and net_endpoint_free */
 void net_endpoint_free(struct net_endpoint *e); /* out of all lists and tables, its filter removed */
 /* table.c: the endpoint of `kind` that a packet with these names is for: the exact one, else one bound to the local name, to any address with its port, IPv4 or both. With NET_REUSE_PORT, one of several by the names' hash. Null: nobody. */
 struct net_endpoint *net_find(struct net_stack *s, uint8_t kind, const struct net_name *local, const struct net_name *remote);
-/* Puts it into its table under its names, with a filter of the port's; takes it out. -EADDRINUSE: others have the name and do not share it. */
+/* The same for a packet that has come with a tag: whose tag it is, if his names are right, else as the table says. */
+struct net_endpoint *net_find_tagged(struct net_stack *s, uint8_t kind, uint64_t tag, const struct net_name *local, const struct net_name *remote);
+/* Puts it into its table under its names, with a filter of the port's; takes it out. -EADDRINUSE: others have the name and do not share it (Linux's rules); -ENOBUFS. Its names and `listening` do not change while it is in. */
 int net_enter(struct net_endpoint *e);
 void net_leave(struct net_endpoint *e);
 uint16_t net_free_port(struct net_stack *s, uint8_t kind, const struct net_address *local, const struct net_name *remote); /* an ephemeral one, 32768..60999; 0: none (RFC 6056: by hash and a count) */
@@ -124,7 +147,9 @@ struct net_stack {
 	uint64_t now;               /* of this input or turn */
 	struct net_timer *timers;   /* the heap's root */
 	struct list endpoints, readies;
+	bool in_turn;
 	struct net_table tables[4]; /* TCP, UDP, ICMP, ICMPv6 */
+	struct net_tags *tags;
 	struct net_counters counters;
 	uint64_t secret[2];         /* for hashes that the outside must not guess: ports, sequence numbers, cookies */
 	uint32_t route_generation;  /* grows when addresses or routers change */

@@ -14,11 +14,9 @@ struct net_name {
 	struct net_address address;
 	uint16_t port;
 };
-static inline bool net_is_ipv4(const struct net_address *a)
-{
-	static const uint8_t prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
-	return memcmp(a->bytes, prefix, sizeof(prefix)) == 0;
-}
+typedef uint64_t __attribute__((may_alias, aligned(1))) net_word; /* bytes that are looked at eight at a time; */
+typedef uint32_t __attribute__((may_alias, aligned(1))) net_half; /* four at a time */
+static inline bool net_is_ipv4(const struct net_address *a) { return *(const net_word *)a->bytes == 0 && *(const net_half *)(a->bytes + 8) == 0xffff0000; }
 
 /* Memory that is sent from. A stack sends a piece's bytes from where they lie: they stay as they are until it says release. */
 struct net_piece {
@@ -34,7 +32,7 @@ struct net_piece {
 /* A frame on its way out: a header in the stack's own memory, and references to memory behind it. */
 struct net_part {
 	const uint8_t *data;
-	uint64_t physical;
+	uint64_t physical; /* as in net_piece; 0: the port copies the bytes before send returns */
 	uint32_t length;
 };
 #define NET_PARTS 4
@@ -54,7 +52,7 @@ struct net_port {
 	uint8_t address[6];  /* Ethernet */
 	uint32_t mtu;
 	uint64_t (*now)(void *data); /* monotonic */
-	uint64_t (*random)(void *data);
+	uint64_t (*random)(void *data); /* that nobody can guess */
 	void *(*allocate)(void *data, size_t n); /* zeroed; null: none left. n <= 2048 */
 	void (*free)(void *data, void *p);
 	/* 0; -ENOBUFS: no room just now (the frame is lost, as frames are); -EACCES: a guard refuses it. More may be collected until flush. */
@@ -101,7 +99,7 @@ enum { /* what net_event says, and net_ready: */
 	NET_INPUT_END = 16,/* the other side will send no more */
 	NET_CONNECTED = 32 /* the connection that was asked for is there */
 };
-/* Called by net_turn, net_input and calls on endpoints, after the fact: something of `what` has become true. */
+/* Called by net_turn alone, so never in the middle of another call: something of `what` has become true. It may call anything of the stack. */
 typedef void (*net_event)(void *owner, uint32_t what);
 
 struct net_endpoint *net_endpoint_new(struct net_stack *s, enum net_kind kind, bool ipv6, net_event event, void *owner); /* null: no memory */
@@ -151,15 +149,19 @@ uint32_t net_peek(const struct net_endpoint *e, uint32_t skip, const uint8_t **d
 void net_consume(struct net_endpoint *e, uint32_t n);
 uint32_t net_available(const struct net_endpoint *e);
 
-/* Datagrams (UDP and ICMP; ICMP's begin with its header). `to` null: the connected peer. The pieces are copied from before this returns. -EMSGSIZE -EDESTADDRREQ -EAGAIN -ENETUNREACH -EACCES, or an error that ICMP brought before */
-int net_send_datagram(struct net_endpoint *e, const struct net_name *to, const struct net_name *from, const uint8_t *data, uint32_t length);
-/* The first that waits: its length, its bytes (valid until net_datagram_done), whence it came and to which address. -EAGAIN */
+/* Datagrams (UDP and ICMP; ICMP's begin with its header, whose checksum the stack fills in. An ICMP endpoint that is bound gets the replies to its echo requests, whose identifier is its port; one that is not
+ * bound gets every ICMP message). `to` null: the connected peer. The pieces are copied from before this returns. -EMSGSIZE -EDESTADDRREQ -EAGAIN -ENETUNREACH -EACCES, or an error that ICMP brought before */
+int net_send_datagram(struct net_endpoint *e, const struct net_name *to, const struct net_name *from, const void *data, uint32_t length);
+/* The first that waits: its length, its bytes (valid until net_datagram_done), whence it came and to which address. -EAGAIN. One that came in fragments may lie in several pieces: data has the first, and
+ * net_datagram_peek the bytes at `skip` (returns how many lie there; 0: none). */
 ssize net_datagram(struct net_endpoint *e, const uint8_t **data, struct net_name *from, struct net_name *to);
+uint32_t net_datagram_peek(const struct net_endpoint *e, uint32_t skip, const uint8_t **data);
+uint8_t net_datagram_ttl(const struct net_endpoint *e); /* that it came with; 0: there is none */
 void net_datagram_done(struct net_endpoint *e);
 
 struct net_counters {
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
-	uint64_t malformed, strangers, checksum_errors, no_memory;
+	uint64_t malformed, strangers, checksum_errors, no_memory, address_conflicts;
 	uint64_t tcp_retransmits, tcp_resets_sent, tcp_cookies_sent, tcp_cookies_accepted, tcp_challenges;
 };
 const struct net_counters *net_counters(const struct net_stack *s);
