@@ -302,12 +302,17 @@ int64_t linux_arch_prctl(struct regs *r)
 	}
 }
 
-/* There is one, number 0, without any of its variations. */
+/* There is one, number 0, and of its variations that without chance in the addresses of programs. */
 int64_t linux_personality(struct regs *r)
 {
-	uint32_t wanted = (uint32_t)A0(r);
+	uint32_t wanted = (uint32_t)A0(r), old = self->proc->personality;
 
-	return wanted == 0 || wanted == UINT32_MAX ? 0 : -EINVAL;
+	if (wanted == UINT32_MAX)
+		return old;
+	if (wanted & ~PERSONALITY_FIXED_ADDRESSES)
+		return -EINVAL;
+	self->proc->personality = wanted;
+	return old;
 }
 
 int64_t linux_umask(struct regs *r)

@@ -69,7 +69,17 @@ void net_close(struct net_endpoint *e)
 	ops_of(e->kind)->close(e);
 }
 
-void net_set_flags(struct net_endpoint *e, uint32_t flags) { e->flags = flags; }
+static void changed(struct net_endpoint *e)
+{
+	if (ops_of(e->kind)->changed)
+		ops_of(e->kind)->changed(e);
+}
+
+void net_set_flags(struct net_endpoint *e, uint32_t flags)
+{
+	e->flags = flags;
+	changed(e);
+}
 uint32_t net_flags(const struct net_endpoint *e) { return e->flags; }
 
 void net_tune(struct net_endpoint *e, const struct net_tuning *t)
@@ -88,6 +98,7 @@ void net_tune(struct net_endpoint *e, const struct net_tuning *t)
 	TAKE(tos);
 	TAKE(linger);
 #undef TAKE
+	changed(e);
 }
 void net_tuning(const struct net_endpoint *e, struct net_tuning *t) { *t = e->tuning; }
 

@@ -127,6 +127,7 @@ struct net_kind_ops {
 	void (*end)(struct net_endpoint *e);   /* frees what it holds, at once, without a word on the wire; then net_endpoint_free is called */
 	uint32_t (*ready)(const struct net_endpoint *e);
 	int (*shutdown)(struct net_endpoint *e, bool input, bool output);
+	void (*changed)(struct net_endpoint *e); /* its flags or tuning; null: nothing depends on them at once */
 };
 extern const struct net_kind_ops tcp_ops, udp_ops, icmp_ops;
 int net_bind_common(struct net_endpoint *e, const struct net_name *name); /* checks the address and the port, finds one when it is 0, enters */

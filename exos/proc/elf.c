@@ -22,7 +22,6 @@ _Static_assert(sizeof(struct entry) == ELF_ENTRY_SIZE, "as the file has it");
 
 enum { CLASS_64 = 2, DATA_LITTLE = 1, TYPE_EXECUTABLE = 2, TYPE_SHARED = 3, MACHINE_X86_64 = 62 };
 enum { ENTRY_LOAD = 1, ENTRY_INTERPRETER = 3, ENTRY_STACK = 0x6474e551 };
-#define INTERPRETER_MAX 4096
 
 static bool range_in(uint64_t start, uint64_t length, uint64_t end) { return start <= end && length <= end - start; }
 
@@ -83,7 +82,7 @@ static int add_segment(struct elf_image *image, const struct entry *e, uint64_t 
 static int set_interpreter(struct elf_image *image, const struct entry *e, uint64_t file_size)
 {
 	/* A path of one character and its end is the shortest. */
-	if (e->file_size < 2 || e->file_size > INTERPRETER_MAX || !range_in(e->offset, e->file_size, file_size))
+	if (e->file_size < 2 || e->file_size > ELF_INTERPRETER_MAX || !range_in(e->offset, e->file_size, file_size))
 		return -ENOEXEC;
 	image->interpreter_offset = e->offset;
 	image->interpreter_length = e->file_size;

@@ -7,6 +7,7 @@
 #define ELF_ENTRY_SIZE 56     /* of the program header table */
 #define ELF_ENTRIES_MAX 64    /* more than that is refused */
 #define ELF_SEGMENTS_MAX 32
+#define ELF_INTERPRETER_MAX 4096 /* bytes of its path, with the end */
 #define ELF_ADDRESS_TOP (1ul << 47)
 #define ELF_PAGE 4096ul
 

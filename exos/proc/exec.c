@@ -26,7 +26,7 @@ int exec_load(const struct image *image, struct vm *vm, struct proc *p, struct r
 	if (!error)
 		error = stack_build(image, vm, p, &rsp);
 	if (!error)
-		processor_first_regs(regs, image->bias + image->elf.entry, rsp);
+		processor_first_regs(regs, image_entry(image), rsp);
 	return error;
 }
 
@@ -139,7 +139,7 @@ int proc_exec(struct regs *regs, const char *path, struct exec_strings *strings)
 	if (f == NO_FRAME)
 		return -ENOMEM;
 	image = frame_address(f);
-	result = image_open(image, NULL, path, strings);
+	result = image_open(image, NULL, path, strings, p->personality & PERSONALITY_FIXED_ADDRESSES);
 	if (!result) {
 		uint32_t mode = image->inode->mode;
 

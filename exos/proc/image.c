@@ -1,10 +1,7 @@
 /* From a path to a checked executable: the file, scripts and their interpreters, ELF; and its segments into an address space.
  *
  * Called by exec.c and spawn.c. Until image_map, nothing of the process has changed, so that every error can be returned. */
-#include <exos/layout.h>
 #include <exos/proc/image.h>
-
-#define MOVABLE_BASE 0x555555554000ul
 
 static int check_file(struct inode *inode)
 {
@@ -16,17 +13,16 @@ static int check_file(struct inode *inode)
 	return inode_permission(inode, 1);
 }
 
-/* Opens image->file and reads its beginning: how many bytes, or -errno. */
-static ssize read_head(struct image *image, struct inode *base)
+ssize image_read_head(struct inode *base, const char *path, struct inode **inode, uint8_t *head)
 {
-	ssize n = path_inode(base, image->file, 0, &image->inode);
+	int error = path_inode(base, path, 0, inode);
 
-	if (n < 0)
-		return n;
-	n = check_file(image->inode);
-	if (n < 0)
-		return n;
-	return inode_read(image->inode, image->head, sizeof(image->head), 0);
+	if (error) {
+		*inode = NULL;
+		return error;
+	}
+	error = check_file(*inode);
+	return error ? error : inode_read(*inode, head, IMAGE_HEAD, 0);
 }
 
 static char *skip_blanks(char *s)
@@ -89,47 +85,20 @@ static int follow_script(struct image *image, size_t n)
 	return 0;
 }
 
-/* A program that wants an interpreter for itself (dynamic linking) is refused, as if its interpreter were missing if it is. */
-static int refuse_interpreter(struct image *image)
-{
-	uint64_t length = image->elf.interpreter_length;
-	frame_t f = frame_get();
-	struct inode *interpreter;
-	char *path;
-	int error;
-
-	if (f == NO_FRAME)
-		return -ENOMEM;
-	path = frame_address(f);
-	if (inode_read(image->inode, path, length, image->elf.interpreter_offset) != (ssize)length || path[length - 1]) {
-		frame_put(f);
-		return -ENOEXEC;
-	}
-	error = path_inode(NULL, path, 0, &interpreter);
-	if (!error) {
-		inode_put(interpreter);
-		log_line("%s: dynamic executables are not supported yet", image->file);
-		error = -ELIBBAD;
-	}
-	frame_put(f);
-	return error;
-}
-
 /* The program header table: in what was read already, or anywhere in the file. */
-static int parse_table(struct image *image, size_t n)
+static int parse_table(struct inode *inode, const uint8_t *head, size_t n, struct elf_image *elf)
 {
-	struct elf_image *elf = &image->elf;
 	size_t length = elf->table_entries * ELF_ENTRY_SIZE;
 	frame_t f;
 	int error;
 
 	if (elf->table_offset <= n && length <= n - elf->table_offset)
-		return elf_parse_table(image->head + elf->table_offset, image->inode->size, elf);
+		return elf_parse_table(head + elf->table_offset, inode->size, elf);
 	f = frame_get();
 	if (f == NO_FRAME)
 		return -ENOMEM;
-	if (inode_read(image->inode, frame_address(f), length, elf->table_offset) == (ssize)length)
-		error = elf_parse_table(frame_address(f), image->inode->size, elf);
+	if (inode_read(inode, frame_address(f), length, elf->table_offset) == (ssize)length)
+		error = elf_parse_table(frame_address(f), inode->size, elf);
 	else
 		error = -ENOEXEC;
 	frame_put(f);
@@ -137,36 +106,36 @@ static int parse_table(struct image *image, size_t n)
 }
 _Static_assert(ELF_ENTRIES_MAX * ELF_ENTRY_SIZE <= FRAME_SIZE, "a table is read into one frame");
 
-static int parse_elf(struct image *image, size_t n)
+int image_parse(struct inode *inode, const uint8_t *head, size_t n, struct elf_image *elf)
 {
-	struct elf_image *elf = &image->elf;
-	int error = elf_parse(image->head, n, image->inode->size, elf);
+	int error = elf_parse(head, n, inode->size, elf);
 
-	if (!error)
-		error = parse_table(image, n);
-	if (error)
-		return error;
-	if (elf->interpreter_length)
-		return refuse_interpreter(image);
-	image->bias = elf->movable ? ROUND_UP(MOVABLE_BASE, elf->alignment) : 0;
-	if (image->bias + elf->low < PROGRAM_BOTTOM || image->bias + elf->high > STACK_ROOM_BOTTOM)
-		return -ENOEXEC;
-	return image->bias + elf->entry < PROGRAM_TOP ? 0 : -ENOEXEC;
+	return error ? error : parse_table(inode, head, n, elf);
 }
 
-int image_open(struct image *image, struct inode *base, const char *path, struct exec_strings *strings)
+static int open_elf(struct image *image, struct inode *base, size_t n, bool fixed)
+{
+	int error = image_parse(image->inode, image->head, n, &image->elf);
+
+	if (!error && image->elf.interpreter_length)
+		error = interpreter_open(image, base);
+	return error ? error : image_place(image, fixed);
+}
+
+int image_open(struct image *image, struct inode *base, const char *path, struct exec_strings *strings, bool fixed)
 {
 	image->path = image->file = path;
 	image->inode = NULL;
+	image->interpreter = NULL;
 	image->strings = strings;
 	image->prefix_count = image->dropped = image->depth = 0;
 	for (;;) {
-		ssize n = read_head(image, base);
+		ssize n = image_read_head(base, image->file, &image->inode, image->head);
 		int error = n < 0 ? (int)n : 0;
 		bool script = n >= 2 && image->head[0] == '#' && image->head[1] == '!';
 
 		if (!error)
-			error = script ? follow_script(image, (size_t)n) : parse_elf(image, (size_t)n);
+			error = script ? follow_script(image, (size_t)n) : open_elf(image, base, (size_t)n, fixed);
 		if (!error && !script)
 			return 0;
 		image_close(image);
@@ -177,21 +146,23 @@ int image_open(struct image *image, struct inode *base, const char *path, struct
 
 void image_close(struct image *image)
 {
+	if (image->interpreter)
+		interpreter_close(image);
 	if (image->inode)
 		inode_put(image->inode);
 	image->inode = NULL;
 }
 
-static int map_segment(struct vm *vm, const struct image *image, const struct elf_segment *s)
+static int map_segment(struct vm *vm, struct inode *inode, uint64_t bias, const struct elf_segment *s)
 {
-	uint64_t address = image->bias + s->address, start = ROUND_DOWN(address, FRAME_SIZE), end = address + s->memory_size;
+	uint64_t address = bias + s->address, start = ROUND_DOWN(address, FRAME_SIZE), end = address + s->memory_size;
 	uint64_t file_end = s->file_size ? address + s->file_size : start, file_pages_end = ROUND_UP(file_end, FRAME_SIZE);
 	uint32_t flags = (s->flags & ELF_READ ? VM_READ : 0) | (s->flags & ELF_WRITE ? VM_WRITE : 0) |
 			 (s->flags & ELF_EXECUTE ? VM_EXEC : 0);
 	int error = 0;
 
 	if (s->file_size)
-		error = vm_map(vm, start, file_pages_end - start, flags, image->inode, ROUND_DOWN(s->offset, FRAME_SIZE),
+		error = vm_map(vm, start, file_pages_end - start, flags, inode, ROUND_DOWN(s->offset, FRAME_SIZE),
 			end > file_end ? file_end : 0);
 	end = ROUND_UP(end, FRAME_SIZE);
 	if (!error && end > file_pages_end)
@@ -199,13 +170,30 @@ static int map_segment(struct vm *vm, const struct image *image, const struct el
 	return error;
 }
 
-int image_map(const struct image *image, struct vm *vm)
+static int map_segments(struct vm *vm, struct inode *inode, uint64_t bias, const struct elf_image *elf)
 {
-	for (uint32_t n = 0; n < image->elf.segment_count; n++) {
-		if (map_segment(vm, image, &image->elf.segments[n]) < 0)
+	for (uint32_t n = 0; n < elf->segment_count; n++) {
+		if (map_segment(vm, inode, bias, &elf->segments[n]) < 0)
 			return -ENOMEM;
 	}
-	vm->brk_start = vm->brk = image->bias + image->elf.high;
-	vm->mmap_top = STACK_ROOM_BOTTOM;
 	return 0;
+}
+
+int image_map(const struct image *image, struct vm *vm)
+{
+	const struct interpreter *interpreter = image->interpreter;
+	int error = map_segments(vm, image->inode, image->bias, &image->elf);
+
+	if (!error && interpreter)
+		error = map_segments(vm, interpreter->inode, interpreter->bias, &interpreter->elf);
+	vm->brk_start = vm->brk = image->brk;
+	vm->mmap_top = image->mmap_top;
+	return error;
+}
+
+uint64_t image_entry(const struct image *image)
+{
+	const struct interpreter *interpreter = image->interpreter;
+
+	return interpreter ? interpreter->bias + interpreter->elf.entry : image->bias + image->elf.entry;
 }

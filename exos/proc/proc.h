@@ -22,6 +22,9 @@ struct tty;
 enum { LIMIT_CPU, LIMIT_FILE_SIZE, LIMIT_DATA, LIMIT_STACK, LIMIT_CORE, LIMIT_RESIDENT, LIMIT_PROCESSES, LIMIT_FILES, LIMIT_COUNT = 16 };
 #define LIMIT_NONE UINT64_MAX
 
+/* Programs are put at the same addresses every time, for debuggers. */
+#define PERSONALITY_FIXED_ADDRESSES 0x40000u
+
 enum proc_state { PROC_RUNNING, PROC_STOPPED, PROC_ZOMBIE };
 
 struct proc {
@@ -77,6 +80,7 @@ struct proc {
 	uint64_t alarm_interval;          /* ticks */
 	struct threads *threads;          /* thread.h; null: none but the one flow of control */
 	int tid;                          /* of the thread that runs; the same number for who has no others */
+	uint32_t personality;             /* PERSONALITY_... */
 	uint64_t limits[LIMIT_COUNT][2];  /* resource limits: soft, hard */
 };
 

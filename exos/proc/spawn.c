@@ -46,7 +46,7 @@ static int enter_directory(struct proc *p, const char *cwd)
 
 static int load(struct image *image, struct proc *p, const char *path, struct exec_strings *strings)
 {
-	int error = image_open(image, p->cwd, path, strings);
+	int error = image_open(image, p->cwd, path, strings, false);
 
 	if (error)
 		return error;

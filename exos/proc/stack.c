@@ -15,8 +15,9 @@
 
 enum auxiliary { AUX_END = 0, AUX_TABLE = 3, AUX_TABLE_ENTRY = 4, AUX_TABLE_ENTRIES = 5, AUX_PAGE_SIZE = 6, AUX_BASE = 7, AUX_FLAGS = 8,
 	AUX_ENTRY = 9, AUX_UID = 11, AUX_EUID = 12, AUX_GID = 13, AUX_EGID = 14, AUX_PLATFORM = 15, AUX_FEATURES = 16, AUX_CLOCK_TICKS = 17,
-	AUX_SECURE = 23, AUX_RANDOM = 25, AUX_PATH = 31, AUX_SIGNAL_STACK = 51 };
-#define AUX_COUNT 19
+	AUX_SECURE = 23, AUX_RANDOM = 25, AUX_FEATURES_2 = 26, AUX_PATH = 31, AUX_SIGNAL_STACK = 51 };
+#define FEATURE_BASES 2 /* programs may write their FS and GS bases themselves */
+#define AUX_COUNT 20
 
 /* Addresses, from the bottom to the top. */
 struct plan {
@@ -112,7 +113,7 @@ static int put_vector(struct memory_writer *w, const struct image *image, const 
 	error |= put_auxiliary(w, AUX_TABLE, elf->table_address ? image->bias + elf->table_address : 0);
 	error |= put_auxiliary(w, AUX_TABLE_ENTRY, ELF_ENTRY_SIZE);
 	error |= put_auxiliary(w, AUX_TABLE_ENTRIES, elf->table_entries);
-	error |= put_auxiliary(w, AUX_BASE, 0);
+	error |= put_auxiliary(w, AUX_BASE, image->interpreter ? image->interpreter->bias : 0);
 	error |= put_auxiliary(w, AUX_FLAGS, 0);
 	error |= put_auxiliary(w, AUX_ENTRY, image->bias + elf->entry);
 	error |= put_auxiliary(w, AUX_UID, p->uid);
@@ -121,6 +122,7 @@ static int put_vector(struct memory_writer *w, const struct image *image, const 
 	error |= put_auxiliary(w, AUX_EGID, image->egid);
 	error |= put_auxiliary(w, AUX_SECURE, p->uid != image->euid || p->gid != image->egid);
 	error |= put_auxiliary(w, AUX_RANDOM, plan->random);
+	error |= put_auxiliary(w, AUX_FEATURES_2, FEATURE_BASES);
 	error |= put_auxiliary(w, AUX_PATH, plan->path);
 	error |= put_auxiliary(w, AUX_PLATFORM, plan->platform);
 	error |= put_auxiliary(w, AUX_SIGNAL_STACK, processor_signal_frame_size());

@@ -136,6 +136,7 @@ int table_inherit(struct proc *child, const struct proc *parent)
 	child->session = parent->session;
 	child->tty = parent->tty;
 	child->umask = parent->umask;
+	child->personality = parent->personality;
 	child->slices.mask = parent->slices.mask;
 	child->uid = parent->uid;
 	child->euid = parent->euid;

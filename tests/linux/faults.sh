@@ -74,8 +74,6 @@ like "$output" "script /x/good argument" "a script runs by its interpreter"
 like "$errors" "good: Permission denied" "no permission to execute"
 like "$errors" "/x: Is a directory" "a directory is no program"
 
-capture machine -- /bin/ls
-like "$errors" "No such file or directory|corrupted shared library|not supported" "a dynamic executable is refused with a message"
 if on_linux; then
 	skip "too little memory" "Linux's own"
 else

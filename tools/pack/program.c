@@ -27,6 +27,12 @@ static void add_from_host(const char *host, const char *guest)
 	add_needs(host);
 }
 
+static void add_library(const char *path)
+{
+	if (!archive_find(path) && !access(path, R_OK))
+		add_from_host(path, path);
+}
+
 /* The dynamic linker itself says which libraries a program would get: one a line, "name => path (address)" or "path (address)". */
 static void add_libraries(const char *linker, const char *host)
 {
@@ -51,8 +57,11 @@ static void add_libraries(const char *linker, const char *host)
 		/* "name => path": the path comes after the arrow even if the name is a path, too. */
 		char *arrow = strstr(library, " => ");
 		library = arrow ? arrow + 4 : library;
-		if (!archive_find(library))
-			add_from_host(library, library);
+		add_library(library);
+		/* glibc opens this one by itself where a thread is cancelled. */
+		char *libc = strstr(library, "/libc.so.6");
+		if (libc)
+			add_library(text_of("%.*s/libgcc_s.so.1", (int)(libc - library), library));
 	}
 	if (list)
 		fclose(list);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds the tests of the parser of executables under ASan and UBSan, and runs them: TAP, exit status 1 when one failed.
+# Builds the tests of the parser of executables, and of where they are put, under ASan and UBSan, and runs them: TAP, exit status 1 when one failed.
 # BUILD: where to build (build/host). SEED, ROUNDS: of the fuzzer.
 set -u
 here=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd -P)
@@ -13,6 +13,7 @@ flags=(-std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all 
 for test in test_elf fuzz_elf; do
 	gcc "${flags[@]}" -o "$build/$test" "$here/$test.c" exos/proc/elf.c || exit 1
 done
+gcc "${flags[@]}" -o "$build/test_place" "$here/test_place.c" exos/proc/place.c || exit 1
 
 points=0 status=0
 # Runs one program and passes its points on, numbered throughout.
@@ -31,5 +32,6 @@ run() {
 }
 run "$build/test_elf"
 run "$build/fuzz_elf" "${SEED:-1}" "${ROUNDS:-300000}"
+run "$build/test_place" "${SEED:-1}" "${ROUNDS:-300000}"
 echo "1..$points"
 exit $status

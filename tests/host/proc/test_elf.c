@@ -108,6 +108,10 @@ static void unsound_segments_are_refused(void)
 	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_filesz = 1);
 	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_offset = SAMPLE_SIZE);
 	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_filesz = 1 << 20);
+	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_filesz = 0);
+	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_filesz = ELF_INTERPRETER_MAX + 1);
+	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_offset = UINT64_MAX - 7);
+	SPOIL(spoilt.table[3].p_type = PT_INTERP; spoilt.table[3].p_filesz = UINT64_MAX);
 }
 
 static void truncated_files_are_refused(void)
