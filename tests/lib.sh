@@ -63,3 +63,30 @@ capture() {
 compile() {
 	musl-gcc -static -O1 -w -x c -o "$scratch/$1" - "${@:2}"
 }
+
+# free_port: prints a TCP port of this host's loopback interface on which nobody listens just now.
+free_port() {
+	local port
+	while :; do
+		port=$((20000 + RANDOM % 30000))
+		(: </dev/tcp/127.0.0.1/$port) 2>/dev/null || break
+	done
+	echo $port
+}
+
+# serve COMMAND...: starts a machine whose program prints the line `ready` once it serves, and reads standard input to its end before it ends; returns when it is ready.
+# serve_end: ends its input, and leaves its exit status in $status.
+serve() {
+	local line=
+	coproc SERVER { exec "$@" 2>"$scratch/server.errors"; }
+	# shellcheck disable=SC2034,SC2153 # coproc sets them
+	server_input=${SERVER[1]} server_output=${SERVER[0]} server_pid=$SERVER_PID
+	while read -r -t 60 line <&"$server_output" && [ "${line%$'\r'}" != ready ]; do :; done
+	[ "${line%$'\r'}" = ready ]
+}
+
+serve_end() {
+	exec {server_input}>&-
+	wait "$server_pid"
+	status=$?
+}

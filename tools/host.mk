@@ -13,6 +13,9 @@ $(BUILD)/linux-init: tools/linux-init.c exos/tty/link.h
 $(BUILD)/cachesim.so: $(wildcard tools/cachesim/*.[ch])
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.c,$^)
+$(BUILD)/count.so: $(wildcard tools/count/*.c) tools/cachesim/qemu.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.c,$^)
 $(BUILD)/wire: $(wildcard tests/net/wire/*.[ch])
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^) -lslirp

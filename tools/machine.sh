@@ -10,7 +10,7 @@ CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them.
-files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim=''
+files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -33,9 +33,9 @@ machine_options() {
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
 		--no-net) no_net=1 ;;
-		--file | --root | --disk | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | \
+		--file | --root | --disk | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | \
 			--file=* | --root=* | --disk=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
-			--module=* | --arbiter=* | --cachesim=*)
+			--module=* | --arbiter=* | --cachesim=* | --count=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
 			else
@@ -89,6 +89,10 @@ machine_option() {
 		policy=$2
 		[ -f "$policy" ] || policy=$root/apps/arbiter/policies/$2.policy
 		[ -r "$policy" ] || die "--arbiter $2: no such policy; there are: $(policy_names)"
+		;;
+	--count)
+		[[ $2 != *,* ]] || die "--count $2: a file without commas in its name is expected"
+		count=$2
 		;;
 	--cachesim)
 		[[ $2 != *,* ]] || die "--cachesim $2: a file without commas in its name is expected"
@@ -225,6 +229,7 @@ machine_command() {
 		-chardev "@CONSOLE1@,id=console1" -device "isa-serial,chardev=console1,iobase=0x2f8,irq=3"
 		-device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$1" -initrd "$2")
 	network_device
+	[ -z "$count" ] || emulator+=(-plugin "$build/count.so,out=$count")
 	[ -z "$cachesim" ] || emulator+=(-plugin "$build/cachesim.so,out=$cachesim,caches=$CACHES")
 }
 
@@ -243,6 +248,7 @@ machine_prepare() {
 		[ "$cpus" = 1 ] || die "--cachesim: the model is of one CPU"
 		accelerator=tcg targets+=" cachesim.so"
 	fi
+	[ -z "$count" ] || accelerator=tcg targets+=" count.so"
 	# shellcheck disable=SC2086
 	build_targets $targets
 	base_root
