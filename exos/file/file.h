@@ -103,7 +103,14 @@ struct file_ops {
 	int (*reserve)(struct file *f, size_t n);
 	size_t (*available)(struct file *f);
 };
-enum { POLL_IN = 1, POLL_PRIORITY = 2, POLL_OUT = 4, POLL_ERROR = 8, POLL_HANGUP = 16, POLL_INVALID = 32 };
+/* POLL_PEER_DONE: the other side will write no more (RDHUP). */
+enum { POLL_IN = 1, POLL_PRIORITY = 2, POLL_OUT = 4, POLL_ERROR = 8, POLL_HANGUP = 16, POLL_INVALID = 32, POLL_PEER_DONE = 0x2000 };
+
+/* Somebody who is to hear of a file's end without keeping it open. */
+struct file_watch {
+	struct file_watch *next;
+	void (*gone)(struct file_watch *w); /* the last reference is gone: takes the watch off the file */
+};
 
 struct file { /* an open file description */
 	const struct file_ops *ops;
@@ -115,6 +122,7 @@ struct file { /* an open file description */
 	char *path;	     /* what /proc calls a file that has no place in the tree; may be null, heap */
 	void *data;	     /* of the ops */
 	struct file *next_gone; /* files_end */
+	struct file_watch *watches;
 };
 
 void inode_ref(struct inode *i);

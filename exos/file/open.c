@@ -25,6 +25,8 @@ static void file_end(struct file *f)
 {
 	if (f->inode->locks)
 		locks_drop(f->inode, f);
+	while (f->watches)
+		f->watches->gone(f->watches);
 	if (f->ops->release)
 		f->ops->release(f);
 	inode_put(f->inode);

@@ -40,6 +40,33 @@
 	X(32, dup) \
 	X(33, dup2) \
 	X(40, sendfile) \
+	/* linux/socket.c, linux/message.c, linux/socket_options.c */ \
+	X(41, socket) \
+	X(42, connect) \
+	X(43, accept) \
+	X(44, sendto) \
+	X(45, recvfrom) \
+	X(46, sendmsg) \
+	X(47, recvmsg) \
+	X(48, shutdown) \
+	X(49, bind) \
+	X(50, listen) \
+	X(51, getsockname) \
+	X(52, getpeername) \
+	X(53, socketpair) \
+	X(54, setsockopt) \
+	X(55, getsockopt) \
+	X(288, accept4) \
+	X(299, recvmmsg) \
+	X(307, sendmmsg) \
+	/* linux/epoll.c */ \
+	X(213, epoll_create) \
+	X(232, epoll_wait) \
+	X(233, epoll_ctl) \
+	X(281, epoll_pwait) \
+	X(291, epoll_create1) \
+	X(441, epoll_pwait2) \
+	/* more of open files */ \
 	X(72, fcntl) \
 	X(73, flock) \
 	X(74, fsync) \

@@ -168,7 +168,7 @@ struct poll_list {
 static int16_t look_entry(struct poll_wait *w, const struct linux_pollfd *entry)
 {
 	struct file *f = entry->number < 0 ? NULL : linux_file((uint32_t)entry->number);
-	uint32_t wanted = (uint16_t)entry->wanted & (POLL_IN | POLL_PRIORITY | POLL_OUT), got;
+	uint32_t wanted = (uint16_t)entry->wanted & (POLL_IN | POLL_PRIORITY | POLL_OUT | POLL_PEER_DONE), got;
 	uint32_t normal = (uint16_t)entry->wanted & (POLL_IN_NORMAL | POLL_OUT_NORMAL);
 
 	if (entry->number < 0)

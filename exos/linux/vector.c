@@ -1,20 +1,8 @@
 /* Reading and writing with several buffers, and from file to file. Called from the table of calls. */
 #include <exos/linux/files.h>
+#include <exos/linux/vector.h>
 
-struct linux_iovec {
-	uint64_t base, length;
-};
-#define VECTOR_MAX   1024
-#define VECTOR_BATCH 8 /* entries copied at a time: the library's stack is small */
-
-struct vector {
-	uint64_t program; /* address of the entry that follows those in `entries` */
-	uint64_t left;	  /* entries not taken yet, these included */
-	uint32_t at, count;
-	struct linux_iovec entries[VECTOR_BATCH];
-};
-
-static int vector_start(struct vector *v, uint64_t program, uint64_t count)
+int vector_start(struct vector *v, uint64_t program, uint64_t count)
 {
 	if (count > VECTOR_MAX)
 		return -EINVAL;
@@ -24,8 +12,7 @@ static int vector_start(struct vector *v, uint64_t program, uint64_t count)
 	return 0;
 }
 
-/* The next buffer: 1, 0 at the end, or -EFAULT. */
-static int vector_next(struct vector *v, struct linux_iovec *out)
+int vector_next(struct vector *v, struct linux_iovec *out)
 {
 	if (!v->left)
 		return 0;
@@ -41,8 +28,7 @@ static int vector_next(struct vector *v, struct linux_iovec *out)
 	return 1;
 }
 
-/* All lengths together, checked as Linux does before anything is moved. */
-static ssize vector_length(uint64_t program, uint64_t count)
+ssize vector_length(uint64_t program, uint64_t count)
 {
 	struct vector v;
 	struct linux_iovec entry;

@@ -316,11 +316,13 @@ int thread_next(struct proc *p, int from)
 
 void thread_call_ends(void)
 {
-	struct file *f = self->thread->gone_files;
+	struct file *f;
 
-	self->thread->gone_files = NULL;
+	while ((f = self->thread->gone_files)) { /* the end of one may be that of others: those that waited in a socket's queue */
+		self->thread->gone_files = NULL;
+		files_end(f);
+	}
 	self->proc->signals.files_gone = false;
-	files_end(f);
 }
 
 static void release(struct list *threads)

@@ -25,6 +25,13 @@ void wait_add(struct wait_queue *q, struct waiter *w)
 	list_append(&q->waiters, &w->link);
 }
 
+void wait_add_watch(struct wait_queue *q, struct wait_watch *w)
+{
+	w->waiter.who = 0;
+	w->waiter.woken = false;
+	list_append(&q->waiters, &w->waiter.link);
+}
+
 void wait_remove(struct waiter *w)
 {
 	if (!w->woken)
@@ -123,8 +130,19 @@ void wake_one(struct wait_queue *q)
 
 void wake_sleepers(struct wait_queue *q)
 {
-	LIST_FOR_EACH_SAFE(l, following, &q->waiters)
-		wake(CONTAINER_OF(l, struct waiter, link));
+	bool taken = false;
+
+	LIST_FOR_EACH_SAFE(l, following, &q->waiters) {
+		struct waiter *w = CONTAINER_OF(l, struct waiter, link);
+		struct wait_watch *watch = CONTAINER_OF(w, struct wait_watch, waiter);
+
+		if (w->who)
+			wake(w);
+		else if (!watch->exclusive)
+			watch->woken(watch);
+		else if (!taken)
+			taken = watch->woken(watch);
+	}
 }
 
 void wake_proc(struct proc *p)

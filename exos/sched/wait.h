@@ -12,8 +12,16 @@ struct wait_queue {
 /* Wakers are other environments: a waiter is heap memory or part of a shared object, never on a stack, which only its own environment sees. */
 struct waiter {
 	struct list link;
-	uint64_t who; /* the env_id of a process without threads, or a struct thread */
+	uint64_t who; /* the env_id of a process without threads, or a struct thread; 0: it is a struct wait_watch's */
 	bool woken;
+};
+
+/* A function in a queue, in place of somebody who sleeps: called whenever all are woken, with the lock held, and stays in the queue until it is removed (wait_remove). It may
+ * wake others but not touch the queue that it is called from. */
+struct wait_watch {
+	struct waiter waiter;
+	bool exclusive; /* of those that are, one is enough: the others are not called once one of them says that it has woken somebody */
+	bool (*woken)(struct wait_watch *w);
 };
 
 static inline void wait_queue_init(struct wait_queue *q) 
@@ -27,6 +35,7 @@ int wait_on(struct wait_queue *q, uint64_t deadline);
 /* Waiting on several queues at once (poll): add waiters, sleep once, remove them. wait_sleep's results as wait_on's. */
 void wait_add(struct wait_queue *q, struct waiter *w);
 void wait_remove(struct waiter *w);
+void wait_add_watch(struct wait_queue *q, struct wait_watch *w);
 int wait_sleep(struct waiter *w, size_t n, uint64_t deadline);
 void wake_one(struct wait_queue *q);
 void wake_sleepers(struct wait_queue *q);
@@ -38,6 +47,16 @@ static inline void wake_all(struct wait_queue *q)
 	}
 	if (!list_empty(&q->waiters))
 		wake_sleepers(q);
+}
+/* One of them is enough: somebody who will look by himself, or else who has slept longest. */
+static inline void wake_somebody(struct wait_queue *q)
+{
+	if (q->turn) {
+		self->woken = q->turn;
+		q->turn = 0;
+	} else {
+		wake_one(q);
+	}
 }
 /* Makes a process look at its pending signals, waking it from any wait. */
 void wake_proc(struct proc *p);

@@ -143,6 +143,8 @@ void wait_add(struct wait_queue *q, struct waiter *w)
 	list_append(&q->waiters, &w->link);
 }
 
+void wait_add_watch(struct wait_queue *q, struct wait_watch *w) { wait_add(q, &w->waiter); }
+
 void wait_remove(struct waiter *w)
 {
 	if (!w->woken)

@@ -1,0 +1,112 @@
+/* A byte there and back between two processes, by sockets. Prints `row value`, ticks of the time-stamp counter a round trip, which under instruction counting are guest instructions. */
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "processes.h"
+
+static int ends[2], listener;
+
+static void echo(int s)
+{
+	char c;
+
+	while (read(s, &c, 1) == 1)
+		check(write(s, &c, 1) == 1, "echo");
+}
+
+static void echo_pair(void)
+{
+	close(ends[0]);
+	echo(ends[1]);
+	exit(0);
+}
+
+static void pair(void)
+{
+	char c = 'x';
+
+	check(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+	pid_t pid = other_end(echo_pair);
+	for (int warm = 1; warm >= 0; warm--) {
+		start();
+		for (int i = 0; i < ROUNDS; i++)
+			check(write(ends[0], &c, 1) == 1 && read(ends[0], &c, 1) == 1, "pair");
+	}
+	printf("socketpair.rt %lu\n", each(ROUNDS));
+	end(pid);
+}
+
+/* The other waits by epoll, as servers do. */
+static void echo_by_epoll(void)
+{
+	struct epoll_event event = { EPOLLIN, { .fd = ends[1] } };
+	int e = epoll_create1(0);
+
+	check(e >= 0 && !epoll_ctl(e, EPOLL_CTL_ADD, ends[1], &event), "epoll_ctl");
+	for (;;) {
+		char c;
+
+		check(epoll_wait(e, &event, 1, -1) == 1, "epoll_wait");
+		check(read(event.data.fd, &c, 1) == 1 && write(event.data.fd, &c, 1) == 1, "echo");
+	}
+}
+
+static void by_epoll(void)
+{
+	char c = 'x';
+
+	check(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+	pid_t pid = other_end(echo_by_epoll);
+	for (int warm = 1; warm >= 0; warm--) {
+		start();
+		for (int i = 0; i < ROUNDS; i++)
+			check(write(ends[0], &c, 1) == 1 && read(ends[0], &c, 1) == 1, "pair");
+	}
+	printf("epoll.rt %lu\n", each(ROUNDS));
+	end(pid);
+}
+
+static const struct sockaddr_un name = { AF_UNIX, "\0bench" };
+#define NAME_LENGTH (sizeof(sa_family_t) + 6)
+
+static void serve(void)
+{
+	for (;;) {
+		int s = accept(listener, NULL, NULL);
+
+		check(s >= 0, "accept");
+		echo(s);
+		close(s);
+	}
+}
+
+static void connections(void)
+{
+	char c = 'x';
+
+	listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	check(!bind(listener, (const struct sockaddr *)&name, NAME_LENGTH) && !listen(listener, 8), "listen");
+	pid_t pid = other_end(serve);
+	for (int warm = 1; warm >= 0; warm--) {
+		start();
+		for (int i = 0; i < ROUNDS / 4; i++) {
+			int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+			check(!connect(s, (const struct sockaddr *)&name, NAME_LENGTH), "connect");
+			check(write(s, &c, 1) == 1 && read(s, &c, 1) == 1, "request");
+			close(s);
+		}
+	}
+	printf("unix.rt %lu\n", each(ROUNDS / 4));
+	end(pid);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	pair();
+	by_epoll();
+	connections();
+	return 0;
+}

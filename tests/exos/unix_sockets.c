@@ -1,0 +1,691 @@
+/* UNIX sockets: names, connections, the three kinds, what goes beside the bytes, and ends. */
+#include "sockets.h"
+
+#include <sys/ioctl.h>
+
+static void bytes_go_both_ways_in_order(void)
+{
+	enum { TOTAL = 1 << 20 };
+	static unsigned char buffer[7777];
+	size_t total = 0;
+	int ends[2];
+
+	PAIR(SOCK_STREAM, ends);
+	pid_t pid = fork();
+	if (!pid) {
+		close(ends[0]);
+		for (ssize_t n; (n = read(ends[1], buffer, sizeof buffer)) > 0;)
+			for (ssize_t done = 0, part; done < n; done += part)
+				CHECK((part = write(ends[1], buffer + done, (size_t)(n - done))) > 0);
+		_exit(0);
+	}
+	close(ends[1]);
+	pid_t writer = fork();
+	if (!writer) {
+		for (size_t done = 0; done < TOTAL;) {
+			size_t n = TOTAL - done < 5000 ? TOTAL - done : 5000;
+			for (size_t i = 0; i < n; i++)
+				buffer[i] = (unsigned char)((done + i) * 31 >> 3);
+			CHECK(write(ends[0], buffer, n) == (ssize_t)n);
+			done += n;
+		}
+		CHECK(!shutdown(ends[0], SHUT_WR));
+		_exit(0);
+	}
+	for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0; total += (size_t)n)
+		for (ssize_t i = 0; i < n; i++)
+			CHECK(buffer[i] == (unsigned char)((total + (size_t)i) * 31 >> 3));
+	IS(total, TOTAL);
+	ENDS(writer, EXITED(0));
+	ENDS(pid, EXITED(0));
+}
+
+static void names_in_the_file_system(void)
+{
+	struct sockaddr_un a;
+	socklen_t length = sizeof a;
+	struct stat st;
+	char c;
+	int l = listener(SOCK_STREAM, "/tmp/unix.name", 5), second = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	CHECK(!stat("/tmp/unix.name", &st) && S_ISSOCK(st.st_mode));
+	CHECK(!getsockname(l, (struct sockaddr *)&a, &length));
+	IS(length, offsetof(struct sockaddr_un, sun_path) + sizeof "/tmp/unix.name");
+	CHECK(!strcmp(a.sun_path, "/tmp/unix.name"));
+	length = unix_name(&a, "/tmp/unix.name");
+	FAILS(bind(second, (struct sockaddr *)&a, length), EADDRINUSE);
+	FAILS(open("/tmp/unix.name", O_RDWR), ENXIO);
+	FAILS(bind(l, (struct sockaddr *)&a, length), EINVAL);
+	int client = connected(SOCK_STREAM, "/tmp/unix.name");
+	length = sizeof a;
+	CHECK(!getpeername(client, (struct sockaddr *)&a, &length) && !strcmp(a.sun_path, "/tmp/unix.name"));
+	length = sizeof a;
+	int server = accept(l, (struct sockaddr *)&a, &length);
+	CHECK(server >= 0);
+	IS(length, sizeof a.sun_family);
+	IS(write(client, "x", 1), 1);
+	IS(read(server, &c, 1), 1);
+	/* Without its name nobody finds it, but whoever has it goes on. */
+	CHECK(!unlink("/tmp/unix.name"));
+	FAILS(connect_name(second, "/tmp/unix.name"), ENOENT);
+	IS(write(server, "y", 1), 1);
+	IS(read(client, &c, 1), 1);
+	/* The name of one that has ended is refused. */
+	close(listener(SOCK_STREAM, "/tmp/unix.name", 5));
+	FAILS(connect_name(second, "/tmp/unix.name"), ECONNREFUSED);
+	FAILS(connect_name(second, "/etc/passwd"), ECONNREFUSED);
+	unlink("/tmp/unix.name");
+}
+
+static void names_ask_for_the_right_to_write(void)
+{
+	int l = listener(SOCK_STREAM, "/tmp/unix.rights", 5);
+
+	CHECK(!chmod("/tmp/unix.rights", 0700) && l >= 0);
+	pid_t pid = fork();
+	if (!pid) {
+		CHECK(!setgid(1000) && !setuid(1000));
+		int s = socket(AF_UNIX, SOCK_STREAM, 0);
+		FAILS(connect_name(s, "/tmp/unix.rights"), EACCES);
+		struct sockaddr_un a;
+		socklen_t length = unix_name(&a, "/unix.rights");
+		FAILS(bind(s, (struct sockaddr *)&a, length), EACCES);
+		_exit(0);
+	}
+	ENDS(pid, EXITED(0));
+	unlink("/tmp/unix.rights");
+}
+
+static void abstract_names(void)
+{
+	struct sockaddr_un a, other;
+	socklen_t length = unix_name(&a, "@abstract\1name"), got;
+	int l = listener(SOCK_STREAM, "@abstract\1name", 5), s = socket(AF_UNIX, SOCK_STREAM, 0), d = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	FAILS(bind(s, (struct sockaddr *)&a, length), EADDRINUSE);
+	CHECK(!bind(d, (struct sockaddr *)&a, length)); /* each kind has its own */
+	got = sizeof other;
+	CHECK(!getsockname(l, (struct sockaddr *)&other, &got));
+	IS(got, length);
+	CHECK(!memcmp(&other, &a, length));
+	FAILS(connect(s, (struct sockaddr *)&a, length - 1), ECONNREFUSED);
+	CHECK(!connect(s, (struct sockaddr *)&a, length));
+	close(l);
+	l = listener(SOCK_STREAM, "@abstract\1name", 5); /* it went with its socket */
+	/* One chosen by the system. */
+	int autobound = socket(AF_UNIX, SOCK_DGRAM, 0);
+	a.sun_family = AF_UNIX;
+	CHECK(!bind(autobound, (struct sockaddr *)&a, sizeof a.sun_family));
+	got = sizeof other;
+	CHECK(!getsockname(autobound, (struct sockaddr *)&other, &got));
+	IS(got, sizeof a.sun_family + 6);
+	IS(other.sun_path[0], 0);
+}
+
+static void connect_refuses(void)
+{
+	int l = bound(SOCK_STREAM, "@refuses"), d = bound(SOCK_DGRAM, "/tmp/unix.dgram"), s = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un a = { .sun_family = AF_INET };
+
+	FAILS(connect_name(s, "@refuses"), ECONNREFUSED); /* bound, but does not listen */
+	FAILS(connect_name(s, "/tmp/unix.dgram"), EPROTOTYPE);
+	FAILS(connect(s, (struct sockaddr *)&a, sizeof a), EINVAL);
+	FAILS(connect(s, (struct sockaddr *)&a, 1), EINVAL);
+	FAILS(listen(s, 5), EINVAL); /* has no name */
+	FAILS(listen(d, 5), EOPNOTSUPP);
+	FAILS(accept(l, NULL, NULL), EINVAL);
+	FAILS(accept(d, NULL, NULL), EOPNOTSUPP);
+	CHECK(!listen(l, 5));
+	CHECK(!connect_name(s, "@refuses"));
+	FAILS(connect_name(s, "@refuses"), EISCONN);
+	FAILS(listen(s, 5), EINVAL);
+	FAILS(getpeername(l, (struct sockaddr *)&a, &(socklen_t){ sizeof a }), ENOTCONN);
+	unlink("/tmp/unix.dgram");
+}
+
+static void a_full_backlog_waits_or_says_so(void)
+{
+	int l = listener(SOCK_STREAM, "@backlog", 1), s = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), one;
+
+	connected(SOCK_STREAM, "@backlog");
+	connected(SOCK_STREAM, "@backlog");
+	FAILS(connect_name(s, "@backlog"), EAGAIN);
+	pid_t pid = fork();
+	if (!pid) {
+		connected(SOCK_STREAM, "@backlog");
+		_exit(0);
+	}
+	until_asleep(pid);
+	CHECK((one = accept(l, NULL, NULL)) >= 0);
+	ENDS(pid, EXITED(0));
+	/* Those that wait when the listener ends hear of it. */
+	pid = fork();
+	if (!pid) {
+		close(l);
+		s = socket(AF_UNIX, SOCK_STREAM, 0);
+		FAILS(connect_name(s, "@backlog"), ECONNREFUSED);
+		_exit(0);
+	}
+	until_asleep(pid);
+	close(l);
+	ENDS(pid, EXITED(0));
+}
+
+static void what_waits_to_be_accepted_is_written_to(void)
+{
+	char text[8];
+	int l = listener(SOCK_STREAM, "@early", 5), s = connected(SOCK_STREAM, "@early");
+
+	IS(write(s, "early", 5), 5);
+	IS(ready(l, POLLIN), POLLIN);
+	close(s);
+	int server = accept(l, NULL, NULL);
+	IS(read(server, text, sizeof text), 5);
+	IS(read(server, text, sizeof text), 0);
+	/* Nobody accepts it any more. */
+	s = connected(SOCK_STREAM, "@early");
+	close(l);
+	FAILS(read(s, text, 1), ECONNRESET);
+}
+
+static void ends_are_told(void)
+{
+	int ends[2];
+	char c;
+
+	PAIR(SOCK_STREAM, ends);
+	IS(write(ends[0], "ab", 2), 2);
+	close(ends[0]);
+	IS(ready(ends[1], POLLIN | POLLRDHUP), POLLIN | POLLHUP | POLLRDHUP);
+	IS(read(ends[1], &c, 1), 1);
+	IS(read(ends[1], &c, 1), 1);
+	IS(read(ends[1], &c, 1), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		IS(write(ends[1], "x", 1), 1);
+		_exit(0);
+	}
+	ENDS(pid, SIGPIPE);
+	FAILS(send(ends[1], "x", 1, MSG_NOSIGNAL), EPIPE);
+	/* Of what the other has sent not all was read. */
+	PAIR(SOCK_STREAM, ends);
+	IS(write(ends[1], "x", 1), 1);
+	close(ends[0]);
+	FAILS(read(ends[1], &c, 1), ECONNRESET);
+	IS(read(ends[1], &c, 1), 0);
+}
+
+static void shutdown_ends_one_direction(void)
+{
+	int ends[2];
+	char c;
+
+	PAIR(SOCK_STREAM, ends);
+	CHECK(!shutdown(ends[0], SHUT_WR));
+	FAILS(send(ends[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+	IS(read(ends[1], &c, 1), 0);
+	IS(ready(ends[1], POLLIN | POLLOUT | POLLRDHUP), POLLIN | POLLOUT | POLLRDHUP);
+	IS(write(ends[1], "y", 1), 1);
+	IS(read(ends[0], &c, 1), 1);
+	CHECK(!shutdown(ends[0], SHUT_RD));
+	FAILS(send(ends[1], "x", 1, MSG_NOSIGNAL), EPIPE);
+	IS(ready(ends[1], POLLIN), POLLIN | POLLHUP);
+	FAILS(shutdown(ends[0], 3), EINVAL);
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+	FAILS(shutdown(s, SHUT_RD), ENOTCONN);
+	FAILS(read(s, &c, 1), EINVAL);
+	FAILS(send(s, "x", 1, MSG_NOSIGNAL), ENOTCONN);
+}
+
+static void a_full_one_says_so(void)
+{
+	static char buffer[1 << 16];
+	size_t written = 0, taken = 0;
+	int ends[2];
+
+	PAIR(SOCK_STREAM | SOCK_NONBLOCK, ends);
+	FAILS(read(ends[0], buffer, 1), EAGAIN);
+	for (ssize_t n; (n = write(ends[0], buffer, sizeof buffer)) > 0; written += (size_t)n)
+		;
+	IS(errno, EAGAIN);
+	CHECK(written >= 65536);
+	IS(ready(ends[0], POLLOUT), 0);
+	int waiting;
+	CHECK(!ioctl(ends[1], FIONREAD, &waiting));
+	IS(waiting, written);
+	for (ssize_t n; (n = read(ends[1], buffer, sizeof buffer)) > 0; taken += (size_t)n)
+		;
+	IS(taken, written);
+	IS(ready(ends[0], POLLOUT), POLLOUT);
+	/* A writer that waits goes on when there is room. */
+	CHECK(!fcntl(ends[0], F_SETFL, 0) && !fcntl(ends[1], F_SETFL, 0));
+	pid_t pid = fork();
+	if (!pid) {
+		for (int i = 0; i < 32; i++)
+			IS(write(ends[0], buffer, sizeof buffer), sizeof buffer);
+		_exit(0);
+	}
+	until_asleep(pid);
+	for (size_t left = 32 * sizeof buffer; left;) {
+		ssize_t n = read(ends[1], buffer, 1000);
+		CHECK(n > 0);
+		left -= (size_t)n;
+	}
+	ENDS(pid, EXITED(0));
+}
+
+static void peek_and_wait_for_all(void)
+{
+	int ends[2];
+	char text[8] = "";
+
+	PAIR(SOCK_STREAM, ends);
+	IS(write(ends[0], "abcd", 4), 4);
+	IS(recv(ends[1], text, 3, MSG_PEEK), 3);
+	CHECK(!memcmp(text, "abc", 3));
+	IS(recv(ends[1], text, 8, MSG_PEEK), 4);
+	pid_t pid = fork();
+	if (!pid) {
+		IS(recv(ends[1], text, 8, MSG_WAITALL), 8);
+		CHECK(!memcmp(text, "abcdefgh", 8));
+		_exit(0);
+	}
+	until_asleep(pid);
+	IS(write(ends[0], "ef", 2), 2);
+	IS(write(ends[0], "gh", 2), 2);
+	ENDS(pid, EXITED(0));
+	IS(write(ends[0], "ij", 2), 2);
+	close(ends[0]);
+	IS(recv(ends[1], text, 8, MSG_WAITALL), 2);
+	FAILS(recv(ends[1], text, 1, MSG_OOB), EOPNOTSUPP);
+}
+
+static void datagrams_keep_their_ends(void)
+{
+	struct sockaddr_un from;
+	socklen_t length = sizeof from;
+	char text[16];
+	int a = bound(SOCK_DGRAM, "@dgram.a"), b = bound(SOCK_DGRAM, "@dgram.b"), c = socket(AF_UNIX, SOCK_DGRAM, 0);
+	struct sockaddr_un to;
+	socklen_t to_length = unix_name(&to, "@dgram.a");
+
+	IS(sendto(b, "first", 5, 0, (struct sockaddr *)&to, to_length), 5);
+	IS(sendto(b, "", 0, 0, (struct sockaddr *)&to, to_length), 0);
+	IS(sendto(c, "third one", 9, 0, (struct sockaddr *)&to, to_length), 9);
+	IS(recvfrom(a, text, sizeof text, MSG_PEEK, NULL, NULL), 5);
+	IS(recvfrom(a, text, sizeof text, 0, (struct sockaddr *)&from, &length), 5);
+	IS(length, offsetof(struct sockaddr_un, sun_path) + 8);
+	CHECK(!memcmp(from.sun_path, "\0dgram.b", 8));
+	IS(ready(a, POLLIN), POLLIN);
+	IS(recv(a, text, sizeof text, 0), 0);
+	IS(recv(a, text, 5, MSG_TRUNC), 9);
+	FAILS(recv(a, text, 5, MSG_DONTWAIT), EAGAIN);
+	FAILS(send(b, "x", 1, 0), ENOTCONN);
+	CHECK(!connect(b, (struct sockaddr *)&to, to_length));
+	IS(send(b, "x", 1, 0), 1);
+	/* One that has a peer hears nobody else. */
+	to_length = unix_name(&to, "@dgram.b");
+	FAILS(sendto(c, "x", 1, 0, (struct sockaddr *)&to, to_length), EPERM);
+	close(a);
+	FAILS(send(b, "x", 1, 0), ECONNREFUSED);
+	FAILS(send(b, "x", 1, 0), ENOTCONN);
+	static char large[1 << 20];
+	to_length = unix_name(&to, "@dgram.c");
+	bound(SOCK_DGRAM, "@dgram.c");
+	FAILS(sendto(c, large, sizeof large, 0, (struct sockaddr *)&to, to_length), EMSGSIZE);
+}
+
+static void a_datagram_waits_for_room(void)
+{
+	static char text[1000];
+	int ends[2], sent = 0;
+
+	PAIR(SOCK_DGRAM | SOCK_NONBLOCK, ends);
+	while (send(ends[0], text, sizeof text, 0) == sizeof text)
+		sent++;
+	IS(errno, EAGAIN);
+	IS(ready(ends[0], POLLOUT), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		CHECK(!fcntl(ends[0], F_SETFL, 0));
+		IS(send(ends[0], text, sizeof text, 0), sizeof text);
+		_exit(0);
+	}
+	until_asleep(pid);
+	for (int i = 0; i < sent; i++)
+		IS(recv(ends[1], text, sizeof text, 0), sizeof text);
+	ENDS(pid, EXITED(0));
+	IS(ready(ends[0], POLLOUT), POLLOUT);
+	/* Empty ones fill it too. */
+	CHECK(!fcntl(ends[0], F_SETFL, O_NONBLOCK));
+	for (sent = 0; send(ends[0], text, 0, 0) == 0; sent++)
+		CHECK(sent < 1000000);
+	IS(errno, EAGAIN);
+}
+
+static void seqpacket_is_a_connection_of_messages(void)
+{
+	char text[16];
+	int l = listener(SOCK_SEQPACKET, "@seqpacket", 5), s = connected(SOCK_SEQPACKET, "@seqpacket"), server = accept(l, NULL, NULL);
+
+	IS(send(s, "one", 3, 0), 3);
+	IS(send(s, "three", 5, 0), 5);
+	struct iovec iov = { text, sizeof text };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	IS(recvmsg(server, &m, 0), 3);
+	IS(m.msg_flags, MSG_EOR);
+	iov.iov_len = 2;
+	IS(recvmsg(server, &m, 0), 2);
+	IS(m.msg_flags, MSG_EOR | MSG_TRUNC);
+	close(s);
+	IS(recv(server, text, sizeof text, 0), 0);
+	FAILS(send(server, "x", 1, MSG_NOSIGNAL), EPIPE);
+	s = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	FAILS(recv(s, text, 1, 0), ENOTCONN);
+	FAILS(send(s, text, 1, 0), ENOTCONN);
+}
+
+static void credentials_of_the_peer(void)
+{
+	struct ucred c;
+	socklen_t length = sizeof c;
+	int l = listener(SOCK_STREAM, "@peercred", 5), s = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		CHECK(!setgid(1001) && !setuid(1002));
+		s = connected(SOCK_STREAM, "@peercred");
+		CHECK(!getsockopt(s, SOL_SOCKET, SO_PEERCRED, &c, &length));
+		IS(c.pid, getppid());
+		IS(c.uid, 0);
+		_exit(0);
+	}
+	int server = accept(l, NULL, NULL);
+	CHECK(!getsockopt(server, SOL_SOCKET, SO_PEERCRED, &c, &length));
+	IS(c.pid, pid);
+	IS(c.uid, 1002);
+	IS(c.gid, 1001);
+	ENDS(pid, EXITED(0));
+	s = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK(!getsockopt(s, SOL_SOCKET, SO_PEERCRED, &c, &length));
+	IS(c.pid, 0);
+	IS(c.uid, -1u);
+}
+
+static struct ucred receive_credentials(int s, char *text, size_t n, ssize_t expected)
+{
+	char control[CMSG_SPACE(sizeof(struct ucred))];
+	struct iovec iov = { text, n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+	struct ucred c;
+
+	IS(recvmsg(s, &m, 0), expected);
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	CHECK(h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_CREDENTIALS);
+	IS(h->cmsg_len, CMSG_LEN(sizeof c));
+	memcpy(&c, CMSG_DATA(h), sizeof c);
+	return c;
+}
+
+static void credentials_go_with_messages(void)
+{
+	char text[16], control[CMSG_SPACE(sizeof(struct ucred))] = { 0 };
+	int ends[2], on = 1;
+
+	PAIR(SOCK_STREAM, ends);
+	CHECK(!setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on));
+	pid_t pid = fork();
+	if (!pid) {
+		IS(write(ends[0], "child", 5), 5);
+		_exit(0);
+	}
+	ENDS(pid, EXITED(0));
+	IS(write(ends[0], "parent", 6), 6);
+	struct ucred c = receive_credentials(ends[1], text, sizeof text, 5); /* one sender's bytes at a time */
+	IS(c.pid, pid);
+	c = receive_credentials(ends[1], text, sizeof text, 6);
+	IS(c.pid, getpid());
+	/* Nobody may say that he is another. */
+	struct iovec iov = { text, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	*h = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_CREDENTIALS, .cmsg_len = CMSG_LEN(sizeof c) };
+	pid = fork();
+	if (!pid) {
+		CHECK(!setgid(1000) && !setuid(1000));
+		c = (struct ucred){ getpid(), 0, 1000 };
+		memcpy(CMSG_DATA(h), &c, sizeof c);
+		FAILS(sendmsg(ends[0], &m, 0), EPERM);
+		c = (struct ucred){ getppid(), 1000, 1000 };
+		memcpy(CMSG_DATA(h), &c, sizeof c);
+		FAILS(sendmsg(ends[0], &m, 0), EPERM);
+		c = (struct ucred){ getpid(), 1000, 1000 };
+		memcpy(CMSG_DATA(h), &c, sizeof c);
+		IS(sendmsg(ends[0], &m, 0), 1);
+		_exit(0);
+	}
+	ENDS(pid, EXITED(0));
+	IS(receive_credentials(ends[1], text, sizeof text, 1).uid, 1000);
+}
+
+static void descriptors_are_passed(void)
+{
+	int ends[2], pipes[2], fds[8], result;
+	size_t count = 8;
+	char text[16];
+
+	PAIR(SOCK_STREAM, ends);
+	CHECK(!pipe(pipes));
+	IS(send_fds(ends[0], "x", 1, pipes, 2), 1);
+	close(pipes[1]);
+	IS(receive_fds(ends[1], text, sizeof text, fds, &count, MSG_CMSG_CLOEXEC, &result), 1);
+	IS(count, 2);
+	IS(fcntl(fds[0], F_GETFD), FD_CLOEXEC);
+	IS(write(fds[1], "abc", 3), 3);
+	IS(read(pipes[0], text, sizeof text), 3);
+	close(fds[1]);
+	IS(read(pipes[0], text, sizeof text), 0); /* it was the last */
+	/* By a read they are lost, and end. */
+	CHECK(!pipe(pipes));
+	IS(send_fds(ends[0], "x", 1, &pipes[1], 1), 1);
+	close(pipes[1]);
+	IS(read(ends[1], text, sizeof text), 1);
+	IS(read(pipes[0], text, sizeof text), 0);
+	/* Where there is no room for them it is said. */
+	IS(send_fds(ends[0], "x", 1, (int[]){ 0, 1, 2 }, 3), 1);
+	count = 0;
+	IS(receive_fds(ends[1], text, sizeof text, fds, &count, 0, &result), 1);
+	CHECK(result & MSG_CTRUNC);
+	FAILS(send_fds(ends[0], "x", 1, (int[]){ 999 }, 1), EBADF);
+	FAILS(send_fds(ends[0], "x", 1, (int[256]){ 0 }, 254), EINVAL);
+	IS(send_fds(ends[0], "x", 1, (int[256]){ 0 }, 253), 1);
+	static int many[256];
+	count = 256;
+	IS(receive_fds(ends[1], text, sizeof text, many, &count, 0, &result), 1);
+	IS(count, 253);
+}
+
+static void descriptors_stay_with_their_bytes(void)
+{
+	int ends[2], fds[4];
+	size_t count;
+	char text[16];
+
+	PAIR(SOCK_STREAM, ends);
+	IS(send_fds(ends[0], "abc", 3, (int[]){ 0 }, 1), 3);
+	IS(send_fds(ends[0], "def", 3, (int[]){ 0, 1 }, 2), 3);
+	IS(write(ends[0], "ghi", 3), 3);
+	count = 4;
+	IS(receive_fds(ends[1], text, 2, fds, &count, MSG_PEEK, NULL), 2);
+	IS(count, 1);
+	count = 4;
+	IS(receive_fds(ends[1], text, sizeof text, fds, &count, 0, NULL), 3);
+	IS(count, 1);
+	count = 4;
+	IS(receive_fds(ends[1], text, 2, fds, &count, 0, NULL), 2);
+	IS(count, 2);
+	count = 4;
+	IS(receive_fds(ends[1], text, sizeof text, fds, &count, 0, NULL), 4);
+	IS(count, 0);
+	CHECK(!memcmp(text, "fghi", 4));
+}
+
+/* Pairs of sockets that nothing but their own queues hold, with a pipe's end in them that shows when they are gone. */
+static void what_nobody_can_reach_ends(void)
+{
+	int ends[2], other[2], pipes[2];
+	char c;
+
+	CHECK(!pipe(pipes));
+	PAIR(SOCK_DGRAM, ends);
+	IS(send_fds(ends[0], "x", 1, (int[]){ ends[0], ends[1], pipes[1] }, 3), 1);
+	close(ends[0]);
+	close(ends[1]);
+	close(pipes[1]);
+	CHECK(!fcntl(pipes[0], F_SETFL, O_NONBLOCK));
+	FAILS(read(pipes[0], &c, 1), EAGAIN);
+	PAIR(SOCK_STREAM, other); /* the end of any UNIX socket makes the library look */
+	close(other[0]);
+	close(other[1]);
+	CHECK(!fcntl(pipes[0], F_SETFL, 0)); /* on Linux it looks in its own time */
+	IS(read(pipes[0], &c, 1), 0);
+	/* Two pairs, each in the other's queue; one can still be reached, so that all can. */
+	CHECK(!pipe(pipes));
+	PAIR(SOCK_STREAM, ends);
+	PAIR(SOCK_STREAM, other);
+	IS(send_fds(ends[0], "x", 1, (int[]){ other[0], other[1], pipes[1] }, 3), 1);
+	IS(send_fds(other[0], "y", 1, (int[]){ ends[0] }, 1), 1);
+	close(other[0]);
+	close(other[1]);
+	close(ends[0]);
+	close(pipes[1]);
+	int third[2];
+	PAIR(SOCK_STREAM, third);
+	close(third[0]);
+	close(third[1]);
+	int fds[4];
+	size_t count = 4;
+	IS(receive_fds(ends[1], &c, 1, fds, &count, 0, NULL), 1);
+	IS(count, 3);
+	IS(write(fds[2], "z", 1), 1);
+	IS(read(pipes[0], &c, 1), 1);
+}
+
+/* A socket in the queue of a socket in the queue ...: their end is not a recursion that deep. */
+static void a_long_chain_ends(void)
+{
+	enum { LINKS = 5000 };
+	int ends[2], next[2], pipes[2];
+	char c;
+
+	CHECK(!pipe(pipes));
+	PAIR(SOCK_DGRAM, ends);
+	IS(send_fds(ends[0], "x", 1, &pipes[1], 1), 1);
+	close(pipes[1]);
+	for (int i = 0; i < LINKS; i++) {
+		PAIR(SOCK_DGRAM, next);
+		if (send_fds(next[0], "x", 1, ends, 2) != 1) { /* Linux limits how many may be on their way */
+			IS(errno, ETOOMANYREFS);
+			break;
+		}
+		close(ends[0]);
+		close(ends[1]);
+		memcpy(ends, next, sizeof ends);
+	}
+	close(ends[0]);
+	close(ends[1]);
+	IS(read(pipes[0], &c, 1), 0);
+}
+
+static void the_dead_leave_nothing_waiting(void)
+{
+	int ends[2], l = listener(SOCK_STREAM, "@dead", 0);
+	char c;
+
+	PAIR(SOCK_STREAM, ends);
+	pid_t pids[3];
+	for (int i = 0; i < 3; i++) {
+		pids[i] = fork();
+		if (!pids[i]) {
+			static char buffer[1 << 20];
+			if (i == 0)
+				(void)!read(ends[0], &c, 1);
+			else if (i == 1)
+				(void)!write(ends[0], buffer, sizeof buffer);
+			else
+				(void)!accept(l, NULL, NULL);
+			_exit(1);
+		}
+		until_asleep(pids[i]);
+	}
+	for (int i = 0; i < 3; i++) {
+		CHECK(!kill(pids[i], SIGKILL));
+		ENDS(pids[i], SIGKILL);
+	}
+	IS(write(ends[1], "x", 1), 1);
+	IS(read(ends[0], &c, 1), 1);
+	connected(SOCK_STREAM, "@dead");
+	CHECK(accept(l, NULL, NULL) >= 0);
+}
+
+/* Several wait to accept: each connection is one's, and none is forgotten. */
+static void many_wait_to_accept(void)
+{
+	enum { SERVERS = 4, CLIENTS = 40 };
+	int l = listener(SOCK_STREAM, "@prefork", CLIENTS);
+	pid_t pids[SERVERS];
+
+	for (int i = 0; i < SERVERS; i++) {
+		pids[i] = fork();
+		if (pids[i])
+			continue;
+		for (;;) {
+			int s = accept(l, NULL, NULL);
+			char c;
+			CHECK(s >= 0);
+			while (read(s, &c, 1) == 1)
+				IS(write(s, &c, 1), 1);
+			close(s);
+		}
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		char c = (char)i, back;
+		int s = connected(SOCK_STREAM, "@prefork");
+		IS(write(s, &c, 1), 1);
+		IS(read(s, &back, 1), 1);
+		IS(back, c);
+		if (i == CLIENTS / 2) {
+			kill(pids[0], SIGKILL);
+			ENDS(pids[0], SIGKILL);
+		}
+		close(s);
+	}
+	for (int i = 1; i < SERVERS; i++)
+		kill(pids[i], SIGKILL);
+}
+
+static void thousands_of_them(void)
+{
+	enum { PAIRS = 480 };
+	static int ends[PAIRS][2];
+	char c;
+
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < PAIRS; i++) {
+			PAIR(SOCK_STREAM, ends[i]);
+			IS(write(ends[i][0], "x", 1), 1);
+		}
+		for (int i = 0; i < PAIRS; i++)
+			IS(read(ends[i][1], &c, 1), 1);
+		for (int i = 0; i < PAIRS; i++) {
+			close(ends[i][0]);
+			close(ends[i][1]);
+		}
+	}
+}
+
+TESTS(T(bytes_go_both_ways_in_order), T(names_in_the_file_system), T(names_ask_for_the_right_to_write), T(abstract_names), T(connect_refuses),
+	T(a_full_backlog_waits_or_says_so), T(what_waits_to_be_accepted_is_written_to), T(ends_are_told), T(shutdown_ends_one_direction), T(a_full_one_says_so),
+	T(peek_and_wait_for_all), T(datagrams_keep_their_ends), T(a_datagram_waits_for_room), T(seqpacket_is_a_connection_of_messages), T(credentials_of_the_peer),
+	T(credentials_go_with_messages), T(descriptors_are_passed), T(descriptors_stay_with_their_bytes), T(what_nobody_can_reach_ends), T(a_long_chain_ends),
+	T(the_dead_leave_nothing_waiting), T(many_wait_to_accept), T(thousands_of_them))
