@@ -371,6 +371,32 @@ static void a_wait_costs_what_is_ready(void)
 	CHECK(many < 3 * few);
 }
 
+/* One of those that wait to accept is enough; but who watches is no waiter that would accept. */
+static void connections_are_told(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX, .sun_path = "/tmp/epoll.listener" };
+	int l = socket(AF_UNIX, SOCK_STREAM, 0), c = socket(AF_UNIX, SOCK_STREAM, 0), e = new_epoll();
+	pid_t pid;
+
+	CHECK(!bind(l, (void *)&name, sizeof(name)) && !listen(l, 8) && !add(e, l, EPOLLIN));
+	pid = fork();
+	if (!pid)
+		_exit(accept(l, NULL, NULL) < 0);
+	until_asleep(pid);
+	CHECK(!connect(c, (void *)&name, sizeof(name)));
+	ENDS(pid, 0);
+	c = socket(AF_UNIX, SOCK_STREAM, 0);
+	pid = fork();
+	if (!pid) {
+		struct epoll_event event;
+		_exit(epoll_wait(e, &event, 1, 5000) != 1);
+	}
+	until_asleep(pid);
+	CHECK(!connect(c, (void *)&name, sizeof(name)));
+	ENDS(pid, 0);
+	unlink(name.sun_path);
+}
+
 static void the_dead_leave_nothing_waiting(void)
 {
 	int ends[2], e = new_epoll();
@@ -393,4 +419,4 @@ static void the_dead_leave_nothing_waiting(void)
 
 TESTS(T(by_level_it_is_told_until_it_is_over), T(by_edge_it_is_told_once), T(room_is_told_by_edge), T(once_is_once), T(a_file_that_ends_is_forgotten),
 	T(the_epoll_may_end_first), T(waits_and_is_woken), T(a_signal_ends_the_wait), T(one_of_many_who_wait_exclusively), T(shared_by_processes), T(epolls_in_epolls), T(refuses),
-	T(a_wait_costs_what_is_ready), T(the_dead_leave_nothing_waiting))
+	T(a_wait_costs_what_is_ready), T(connections_are_told), T(the_dead_leave_nothing_waiting))
