@@ -63,9 +63,10 @@ bench_target() {
 # bench_program SYSTEM PROGRAM [ARGS...]: runs a measuring program on run or linux. Its path in the machine is the same whatever it is called, as the
 # length of that moves the stack and so the figures.
 bench_program() {
-	local file
+	local file more=()
 	file=$build/$(bench_target "$2") || exit
-	"$root/exo" "$1" --icount --timeout 600 --file "$file:/bench" -- /bench "${@:3}" </dev/null
+	[ "$2" != dynamic ] || more=(--file /bin/true:/dynamic --file /lib64/ld-linux-x86-64.so.2 --file /lib/x86_64-linux-gnu/libc.so.6)
+	"$root/exo" "$1" --icount --timeout 600 --file "$file:/bench" "${more[@]}" -- /bench "${@:3}" </dev/null
 }
 
 # A program that measures cache misses runs beside the model of the cache (tools/cachesim). It prints the misses of a phase as @PHASE.CACHE, or the mean of several phases as

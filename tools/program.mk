@@ -30,10 +30,20 @@ endef
 APPS := $(filter-out arbiter,$(patsubst apps/%/,%,$(filter %/,$(wildcard apps/*/))))
 $(foreach app,$(APPS),$(eval $(call app_rule,$(app))))
 
+# The kernel's filter compiler, for programs that use it by themselves.
+FILTER_OBJECTS := $(patsubst %,$(BUILD)/user/%.o,$(addprefix kernel/filter/,filter.c short.c overlap.c interpret.c bpf.c conjunction.c x86_64/node.c x86_64/bpf.c))
+$(BUILD)/user/kernel/filter/%.o: kernel/filter/%
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_FLAGS) -O2 -MMD -MP -c -o $@ $<
+
 # What ./exo bench runs on both systems. As the baseline's figures were taken: static, with the C library that programs usually have;
 $(BUILD)/bench/system $(BUILD)/bench/smp: $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) -static -D_GNU_SOURCE -std=gnu11 -O2 -Wall -Wextra -Werror -Wno-clobbered -o $@ $<
+# It includes Linux's own headers, which musl does not have;
+$(BUILD)/bench/filter: bench/filter.c $(FILTER_OBJECTS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROGRAM_FLAGS) -O2 -MMD -MP -MF $@.d -o $@ $< $(FILTER_OBJECTS)
 # and programs that specialise where they can, and do as they must on Linux.
 $(BUILD)/bench/%: bench/%.c $(BUILD)/libexos.a
 	@mkdir -p $(@D)

@@ -4,7 +4,7 @@
 # from the plan, no plan, an exit status other than 0 with no failed point, running out of time.
 # shellcheck shell=bash disable=SC2154
 
-TEST_SECONDS=120 # for one test, on ExOS
+TEST_SECONDS=240 # for one test, on ExOS
 TEST_SECONDS_LINUX=600
 
 # The names of all tests: their paths below tests/ without suffix; a folder of host tests is one.

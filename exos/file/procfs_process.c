@@ -7,7 +7,6 @@
 #include <exos/vm/vm.h>
 
 #define KIB_PER_PAGE (FRAME_SIZE / 1024)
-#define PATH_COLUMN  73 /* of a line of maps */
 
 int procfs_next_process(struct proc *unused, int from)
 {
@@ -94,49 +93,29 @@ static void write_cmdline(struct text *t, struct proc *p)
 		text_add(t, p->arguments, p->arguments_length);
 }
 
-/* The path of what an area maps, escaped by nobody: names with newlines are rare, and readers know that. */
-static void write_area_path(struct text *t, struct proc *p, const struct vm_area *a)
+static void write_limit(struct text *t, uint64_t limit)
 {
-	frame_t buffer;
-	ssize length;
-
-	if (!a->inode) {
-		if (a->flags & VM_GROWS_DOWN)
-			text_print(t, "[stack]");
-		else if (a->start < p->vm->brk && a->end > p->vm->brk_start)
-			text_print(t, "[heap]");
-		return;
-	}
-	buffer = frame_get();
-	if (buffer == NO_FRAME) {
-		t->failed = true;
-		return;
-	}
-	length = inode_path(a->inode, p->root, frame_address(buffer), PATH_SIZE);
-	if (length > 0)
-		text_add(t, frame_address(buffer), (size_t)length);
-	frame_put(buffer);
+	if (limit == LIMIT_NONE)
+		text_print(t, "unlimited            ");
+	else
+		text_print(t, "%-20lu ", limit);
 }
 
-static void write_maps(struct text *t, struct proc *p)
+static void write_limits(struct text *t, struct proc *p)
 {
-	static const char padding[PATH_COLUMN + 1] =
-		"                                                                         ";
+	static const struct {
+		const char *name, *unit;
+	} limits[LIMIT_COUNT] = {{"Max cpu time", "seconds"}, {"Max file size", "bytes"}, {"Max data size", "bytes"}, {"Max stack size", "bytes"},
+		{"Max core file size", "bytes"}, {"Max resident set", "bytes"}, {"Max processes", "processes"}, {"Max open files", "files"},
+		{"Max locked memory", "bytes"}, {"Max address space", "bytes"}, {"Max file locks", "locks"}, {"Max pending signals", "signals"},
+		{"Max msgqueue size", "bytes"}, {"Max nice priority", ""}, {"Max realtime priority", ""}, {"Max realtime timeout", "us"}};
 
-	if (!p->vm)
-		return;
-	LIST_FOR_EACH (l, &p->vm->areas) {
-		const struct vm_area *a = CONTAINER_OF(l, struct vm_area, link);
-		uint64_t device = a->inode ? a->inode->file_system : 0;
-		size_t before = t->length;
-
-		text_print(t, "%08lx-%08lx %c%c%c%c %08lx %02lx:%02lx %lu", a->start, a->end,
-			a->flags & VM_READ ? 'r' : '-', a->flags & VM_WRITE ? 'w' : '-', a->flags & VM_EXEC ? 'x' : '-',
-			a->flags & VM_SHARED ? 's' : 'p', a->offset, device >> 8, device & 0xff,
-			a->inode ? a->inode->number : 0ul);
-		text_add(t, padding, (size_t)MAX(PATH_COLUMN - (ssize)(t->length - before), 1));
-		write_area_path(t, p, a);
-		text_print(t, "\n");
+	text_print(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	for (uint32_t n = 0; n < LIMIT_COUNT; n++) {
+		text_print(t, "%-25s ", limits[n].name);
+		write_limit(t, p->limits[n][0]);
+		write_limit(t, p->limits[n][1]);
+		text_print(t, "%-10s\n", limits[n].unit);
 	}
 }
 
@@ -216,9 +195,12 @@ static const struct procfs_entry process_entries[] = {
 	{.name = "cwd", .mode = TYPE_LINK | 0777, .readlink = cwd_readlink, .follow = cwd_follow},
 	{.name = "exe", .mode = TYPE_LINK | 0777, .readlink = exe_readlink, .follow = exe_follow},
 	{.name = "fd", .mode = TYPE_DIR | 0500, .numbered = &procfs_fd_link, .next = procfs_next_fd},
-	{.name = "maps", .mode = TYPE_FILE | 0444, .write = write_maps},
+	{.name = "limits", .mode = TYPE_FILE | 0444, .write = write_limits},
+	{.name = "maps", .mode = TYPE_FILE | 0444, .write = procfs_write_maps},
 	{.name = "mounts", .mode = TYPE_FILE | 0444, .write = procfs_write_mounts},
 	{.name = "root", .mode = TYPE_LINK | 0777, .readlink = root_readlink, .follow = root_follow},
+	{.name = "smaps", .mode = TYPE_FILE | 0444, .write = procfs_write_smaps},
+	{.name = "smaps_rollup", .mode = TYPE_FILE | 0444, .write = procfs_write_smaps_rollup},
 	{.name = "stat", .mode = TYPE_FILE | 0444, .write = write_stat},
 	{.name = "statm", .mode = TYPE_FILE | 0444, .write = write_statm},
 	{.name = "status", .mode = TYPE_FILE | 0444, .write = write_status},

@@ -159,6 +159,13 @@ static void write_pid_max(struct text *t, struct proc *p)
 	text_print(t, "%d\n", PROC_PID_MAX);
 }
 
+/* The heuristic: what is hopeless is refused (linux/memory.c), and fork promises without counting. */
+static void write_overcommit(struct text *t, struct proc *p)
+{
+	(void)p;
+	text_print(t, "0\n");
+}
+
 static ssize self_readlink(struct proc *p, int number, char *to, size_t size)
 {
 	char digits[12];
@@ -188,8 +195,14 @@ static const struct procfs_entry kernel_entries[] = {
 	{.name = NULL},
 };
 
+static const struct procfs_entry vm_entries[] = {
+	{.name = "overcommit_memory", .mode = TYPE_FILE | 0444, .write = write_overcommit},
+	{.name = NULL},
+};
+
 static const struct procfs_entry sys_entries[] = {
 	{.name = "kernel", .mode = TYPE_DIR | 0555, .entries = kernel_entries},
+	{.name = "vm", .mode = TYPE_DIR | 0555, .entries = vm_entries},
 	{.name = NULL},
 };
 

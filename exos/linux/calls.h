@@ -77,8 +77,11 @@
 	X(221, fadvise64) \
 	X(270, pselect6) \
 	X(271, ppoll) \
+	X(277, sync_file_range) \
 	X(285, fallocate) \
 	X(292, dup3) \
+	X(284, eventfd) \
+	X(290, eventfd2) \
 	X(293, pipe2) \
 	X(295, preadv) \
 	X(296, pwritev) \
@@ -114,6 +117,18 @@
 	X(161, chroot) \
 	X(162, sync) \
 	X(235, utimes) \
+	X(188, setxattr) \
+	X(189, lsetxattr) \
+	X(190, fsetxattr) \
+	X(191, getxattr) \
+	X(192, lgetxattr) \
+	X(193, fgetxattr) \
+	X(194, listxattr) \
+	X(195, llistxattr) \
+	X(196, flistxattr) \
+	X(197, removexattr) \
+	X(198, lremovexattr) \
+	X(199, fremovexattr) \
 	X(257, openat) \
 	X(258, mkdirat) \
 	X(259, mknodat) \
@@ -191,13 +206,19 @@
 	X(231, exit_group) \
 	X(247, waitid) \
 	X(302, prlimit64) \
-	/* linux/time.c, linux/machine.c, linux/futex.c, linux/restartable.c */ \
+	/* linux/time.c, linux/machine.c, linux/scheduling.c, linux/futex.c, linux/restartable.c */ \
 	X(24, sched_yield) \
 	X(35, nanosleep) \
 	X(63, uname) \
 	X(96, gettimeofday) \
 	X(99, sysinfo) \
 	X(103, syslog) \
+	X(142, sched_setparam) \
+	X(143, sched_getparam) \
+	X(144, sched_setscheduler) \
+	X(145, sched_getscheduler) \
+	X(146, sched_get_priority_max) \
+	X(147, sched_get_priority_min) \
 	X(164, settimeofday) \
 	X(169, reboot) \
 	X(170, sethostname) \
@@ -213,4 +234,5 @@
 	X(274, get_robust_list) \
 	X(309, getcpu) \
 	X(318, getrandom) \
+	X(324, membarrier) \
 	X(334, rseq)

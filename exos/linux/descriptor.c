@@ -1,4 +1,5 @@
 /* Descriptors: made, doubled, closed, and what is said of them by fcntl and ioctl. Called from the table of calls. */
+#include <exos/ipc/event.h>
 #include <exos/ipc/pipe.h>
 #include <exos/linux/files.h>
 #include <exos/linux/locking.h>
@@ -101,6 +102,21 @@ static int64_t make_pipe(uint64_t program, uint32_t flags)
 
 int64_t linux_pipe(struct regs *r) { return make_pipe(A0(r), 0); }
 int64_t linux_pipe2(struct regs *r) { return make_pipe(A0(r), (uint32_t)A1(r)); }
+
+static int64_t make_event(uint32_t count, uint32_t flags)
+{
+	enum { EVENT_SINGLE = 1 };
+	struct file *f;
+	int error;
+
+	if (flags & ~(uint32_t)(OPEN_CLOEXEC | OPEN_NONBLOCK | EVENT_SINGLE))
+		return -EINVAL;
+	error = event_new(count, flags & EVENT_SINGLE, flags & OPEN_NONBLOCK, &f);
+	return error ? error : linux_install(f, flags & OPEN_CLOEXEC);
+}
+
+int64_t linux_eventfd(struct regs *r) { return make_event((uint32_t)A0(r), 0); }
+int64_t linux_eventfd2(struct regs *r) { return make_event((uint32_t)A0(r), (uint32_t)A1(r)); }
 
 enum {
 	F_DUPFD,

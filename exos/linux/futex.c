@@ -2,7 +2,7 @@
 #include <exos/linux/linux.h>
 #include <exos/sched/futex.h>
 
-enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_PRIVATE = 128,
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4, FUTEX_WAKE_OP = 5, FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10, FUTEX_PRIVATE = 128,
 	FUTEX_CALENDAR = 256 };
 
 static int futex_deadline(struct regs *r, bool absolute, uint64_t *deadline)
@@ -55,7 +55,7 @@ int64_t linux_futex(struct regs *r)
 
 	if (operation == FUTEX_WAIT_BITSET || operation == FUTEX_WAKE_BITSET)
 		mask = (uint32_t)A5(r);
-	if (!mask)
+	if (!mask || A0(r) & 3)
 		return -EINVAL;
 	switch (operation) {
 	case FUTEX_WAIT:
@@ -67,6 +67,10 @@ int64_t linux_futex(struct regs *r)
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		return requeue(r, private, operation == FUTEX_CMP_REQUEUE);
+	case FUTEX_WAKE_OP:
+		if (A4(r) & 3)
+			return -EINVAL;
+		return futex_wake_op(A0(r), A4(r), private, (uint32_t)A2(r), (uint32_t)A3(r), (uint32_t)A5(r));
 	default:
 		return -ENOSYS;
 	}

@@ -135,6 +135,13 @@ int64_t linux_fsync(struct regs *r)
 
 int64_t linux_fdatasync(struct regs *r) { return linux_fsync(r); }
 
+int64_t linux_sync_file_range(struct regs *r)
+{
+	if (A3(r) & ~7ul || (int64_t)A1(r) < 0 || (int64_t)A2(r) < 0 || (int64_t)(A1(r) + A2(r)) < 0)
+		return -EINVAL;
+	return linux_fsync(r);
+}
+
 int64_t linux_syncfs(struct regs *r) { return linux_file(A0(r)) ? 0 : -EBADF; }
 
 int64_t linux_sync(struct regs *r)

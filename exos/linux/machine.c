@@ -1,8 +1,7 @@
-/* What a program asks of the machine as a whole: names, sizes, random bytes, its CPU. */
+/* What a program asks of the machine as a whole: names, sizes, random bytes. */
 #include <exos/linux/linux.h>
 #include <exos/identity.h>
 #include <exos/random.h>
-#include <exos/sched/threads.h>
 #include <exos/start.h>
 #include <exos/frames.h>
 
@@ -75,63 +74,6 @@ int64_t linux_getrandom(struct regs *r)
 		done += part;
 	}
 	return (int64_t)done;
-}
-
-int64_t linux_getcpu(struct regs *r)
-{
-	uint32_t cpu = self->upcall.cpu, node = 0;
-
-	if (A0(r) && copy_out(ADDRESS(void, A0(r)), &cpu, sizeof(cpu)))
-		return -EFAULT;
-	return A1(r) ? copy_out(ADDRESS(void, A1(r)), &node, sizeof(node)) : 0;
-}
-
-int64_t linux_sched_yield(struct regs *r)
-{
-	(void)r;
-	if (!self->thread || !threads_yield())
-		sched_yield_slice();
-	return 0;
-}
-
-/* Threads run where their process does. */
-static struct proc *process_named(int tid)
-{
-	struct proc *p = self->proc;
-
-	if (tid)
-		thread_find(tid, &p);
-	return p;
-}
-
-int64_t linux_sched_getaffinity(struct regs *r)
-{
-	struct proc *p = process_named((int)A0(r));
-	uint64_t mask;
-
-	if (A1(r) < sizeof(mask))
-		return -EINVAL;
-	if (!p)
-		return -ESRCH;
-	mask = p->slices.mask ? p->slices.mask & cpus_all() : cpus_all();
-	return copy_out(ADDRESS(void, A2(r)), &mask, sizeof(mask)) ? -EFAULT : (int64_t)sizeof(mask);
-}
-
-int64_t linux_sched_setaffinity(struct regs *r)
-{
-	struct proc *p = process_named((int)A0(r));
-	uint64_t mask = 0;
-
-	if (!p)
-		return -ESRCH;
-	if (copy_in(&mask, ADDRESS(const void, A2(r)), MIN(A1(r), sizeof(mask))))
-		return -EFAULT;
-	if (!(mask & cpus_all()))
-		return -EINVAL;
-	p->slices.mask = mask;
-	if (p->slices.held)
-		cpus_give(p);
-	return 0;
 }
 
 int64_t linux_syslog(struct regs *r)

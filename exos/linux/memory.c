@@ -223,7 +223,8 @@ int64_t linux_mincore(struct regs *r)
 	return 0;
 }
 
-enum { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8 };
+enum { MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED, MADV_DONTNEED, MADV_FREE = 8, MADV_MERGEABLE = 12, MADV_UNMERGEABLE, MADV_HUGEPAGE,
+	MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP, MADV_COLD = 20, MADV_PAGEOUT };
 
 /* Advice that only concerns speed is heard and has no effect; advice that changes what memory holds is followed, or
  * refused. MADV_FREE may take effect at any time, and so takes it at once. */
@@ -232,9 +233,18 @@ int64_t linux_madvise(struct regs *r)
 	uint64_t length;
 	int error = mapped_range(A0(r), A1(r), &length);
 
-	if (A2(r) > MADV_DONTNEED && A2(r) != MADV_FREE)
+	switch (A2(r)) {
+	case MADV_NORMAL ... MADV_WILLNEED:
+	case MADV_MERGEABLE ... MADV_DODUMP: /* there are no huge pages, and no dumps */
+	case MADV_COLD ... MADV_PAGEOUT:
+		return error;
+	case MADV_DONTNEED:
+	case MADV_FREE:
+		break;
+	default:
 		return -EINVAL;
-	if (error || !length || A2(r) < MADV_DONTNEED)
+	}
+	if (error || !length)
 		return error;
 	return vm_discard(current_vm(), A0(r), length);
 }

@@ -100,8 +100,9 @@ int64_t linux_getrusage(struct regs *r)
 
 	switch ((int)A0(r)) {
 	case RUSAGE_SELF:
-	case RUSAGE_THREAD:
 		return rusage_out(A1(r), proc_ticks(self->proc));
+	case RUSAGE_THREAD:
+		return rusage_out(A1(r), thread_ticks(self->proc, self->thread));
 	case RUSAGE_CHILDREN:
 		return rusage_out(A1(r), self->proc->children_ticks);
 	default:
@@ -254,7 +255,8 @@ static int64_t name_set(uint64_t program)
 
 int64_t linux_prctl(struct regs *r)
 {
-	enum { SET_DEATH_SIGNAL = 1, GET_DEATH_SIGNAL, GET_DUMPABLE, SET_DUMPABLE, SET_NAME = 15, GET_NAME = 16 };
+	enum { SET_DEATH_SIGNAL = 1, GET_DEATH_SIGNAL, GET_DUMPABLE, SET_DUMPABLE, SET_NAME = 15, GET_NAME = 16, GET_SECCOMP = 21,
+		SET_NO_NEW_RIGHTS = 38, GET_NO_NEW_RIGHTS, SET_NO_HUGE_PAGES = 41, GET_NO_HUGE_PAGES };
 	struct proc *p = self->proc;
 
 	switch ((int)A0(r)) {
@@ -273,6 +275,19 @@ int64_t linux_prctl(struct regs *r)
 		return name_set(A1(r));
 	case GET_NAME:
 		return name_get(A1(r));
+	case GET_SECCOMP:
+		return 0;
+	case SET_NO_NEW_RIGHTS:
+		if (A1(r) != 1 || A2(r) || A3(r) || A4(r))
+			return -EINVAL;
+		p->no_new_rights = true;
+		return 0;
+	case GET_NO_NEW_RIGHTS:
+		return A1(r) || A2(r) || A3(r) || A4(r) ? -EINVAL : p->no_new_rights;
+	case SET_NO_HUGE_PAGES: /* there never are any */
+		return A1(r) == 1 ? 0 : -EINVAL;
+	case GET_NO_HUGE_PAGES:
+		return 1;
 	default:
 		return -EINVAL;
 	}

@@ -1,5 +1,6 @@
 /* Clocks and sleeping: nanoseconds of exos/sched/wait.h in Linux's structures. */
 #include <exos/linux/linux.h>
+#include <exos/proc/thread.h>
 #include <exos/sched/wait.h>
 
 #define NS_PER_SECOND 1000000000ul
@@ -32,9 +33,37 @@ int linux_time_out(struct linux_timespec *program, uint64_t ns)
 	return copy_out(program, &t, sizeof(t));
 }
 
+/* A clock that is made from a number: how much CPU time a process, or a thread of the caller's, has used. */
+enum { CLOCK_WHAT = 7, CLOCK_OF_THREAD = 4 };
+
+static int clock_read_of(int32_t clock, uint64_t *ns)
+{
+	int number = ~(clock >> 3);
+	struct proc *p = self->proc;
+	struct thread *t = self->thread;
+
+	if ((clock & CLOCK_WHAT & ~CLOCK_OF_THREAD) == 3) /* not of CPU time */
+		return -EINVAL;
+	if (clock & CLOCK_OF_THREAD) {
+		if (number)
+			t = thread_find(number, &p);
+		if (p != self->proc)
+			return -EINVAL;
+	} else {
+		t = NULL;
+		p = number ? proc_find(number) : p;
+	}
+	if (!p)
+		return -EINVAL;
+	*ns = time_of_ticks(thread_ticks(p, t));
+	return 0;
+}
+
 static int clock_read(uint64_t clock, uint64_t *ns)
 {
-	switch (clock) {
+	if ((int32_t)clock < 0)
+		return clock_read_of((int32_t)clock, ns);
+	switch ((uint32_t)clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
 		*ns = time_calendar();
@@ -46,8 +75,10 @@ static int clock_read(uint64_t clock, uint64_t *ns)
 		*ns = time_monotonic();
 		return 0;
 	case CLOCK_PROCESS_CPUTIME:
-	case CLOCK_THREAD_CPUTIME:
 		*ns = time_of_ticks(proc_ticks(self->proc));
+		return 0;
+	case CLOCK_THREAD_CPUTIME:
+		*ns = time_of_ticks(thread_ticks(self->proc, self->thread));
 		return 0;
 	default:
 		return -EINVAL;
@@ -150,7 +181,7 @@ int64_t linux_clock_nanosleep(struct regs *r)
 
 	if (error || (error = clock_read(A0(r), &now)))
 		return error;
-	if (A0(r) == CLOCK_PROCESS_CPUTIME || A0(r) == CLOCK_THREAD_CPUTIME)
+	if (A0(r) == CLOCK_PROCESS_CPUTIME || A0(r) == CLOCK_THREAD_CPUTIME || (int32_t)A0(r) < 0)
 		return -EOPNOTSUPP;
 	if (!(A1(r) & TIMER_ABSOLUTE))
 		return sleep_for(ns, ADDRESS(struct linux_timespec, A3(r)));

@@ -34,7 +34,7 @@ enum {
 static inline bool tcp_before(uint32_t a, uint32_t b) { return (int32_t)(a - b) < 0; }
 static inline uint32_t tcp_later(uint32_t a, uint32_t b) { return tcp_before(a, b) ? b : a; }
 
-/* A segment that came: its checksum was right, its header is whole. */
+/* A segment that came: its header is whole. */
 struct tcp_segment {
 	const struct net_packet *packet;
 	struct net_name local, remote;
@@ -216,7 +216,8 @@ void tcp_tell(struct tcp *c, uint32_t what);
 void *tcp_allocate(struct net_stack *s, size_t n); /* old TIME_WAIT records make room */
 
 /* tcp_options.c */
-bool tcp_parse(struct net_stack *s, const struct net_packet *p, struct tcp_segment *g); /* false: counted and dropped */
+bool tcp_parse(struct net_stack *s, const struct net_packet *p, struct tcp_segment *g); /* false: malformed, counted. The checksum is not looked at */
+bool tcp_sum_right(struct net_stack *s, const struct net_packet *p, uint32_t pseudo); /* pseudo: of the pseudo-header without the length; false: counted */
 uint32_t tcp_put_options(struct tcp *c, uint8_t *to, bool syn); /* how long they are, a multiple of 4 */
 uint32_t tcp_put_timestamps(uint8_t *to, uint32_t tsval, uint32_t tsecr);
 uint32_t tcp_put_syn_options(uint8_t *to, uint32_t mss, bool scale, bool sack, bool timestamps, uint32_t tsval, uint32_t tsecr);

@@ -299,11 +299,12 @@ void tcp_input(struct net_stack *s, const struct net_packet *p)
 	if (!tcp_parse(s, p, &g))
 		return;
 	e = net_find_tagged(s, NET_TCP, p->tag, &g.local, &g.remote);
-	if (e && e->remote.port) {
-		tcp_connection_input(tcp_of(e), &g);
+	if (e && e->remote.port) { /* it has the pseudo-header's sum ready */
+		if (tcp_sum_right(s, p, tcp_of(e)->pseudo))
+			tcp_connection_input(tcp_of(e), &g);
 		return;
 	}
-	if (p->multicast)
+	if (!tcp_sum_right(s, p, net_sum_fold(net_sum_pseudo(&p->source, &p->destination, NET_TCP, 0))) || p->multicast)
 		return;
 	r = tcp_record_find(s, &g.local, &g.remote);
 	if (r && r->listener) {

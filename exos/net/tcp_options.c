@@ -56,10 +56,6 @@ bool tcp_parse(struct net_stack *s, const struct net_packet *p, struct tcp_segme
 		s->counters.malformed++;
 		return false;
 	}
-	if (net_sum_fold(net_sum(h, p->length, net_sum_pseudo(&p->source, &p->destination, NET_TCP, p->length))) != 0xffff) {
-		s->counters.checksum_errors++;
-		return false;
-	}
 	*g = (struct tcp_segment) {
 		.packet = p, .local = { p->destination, net_get16(h + 2) }, .remote = { p->source, net_get16(h) },
 		.seq = net_get32(h + 4), .ack = net_get32(h + 8), .length = p->length - header, .data = h + header,
@@ -68,6 +64,14 @@ bool tcp_parse(struct net_stack *s, const struct net_packet *p, struct tcp_segme
 	if (header > TCP_HEADER)
 		parse_options(g, h + TCP_HEADER, header - TCP_HEADER);
 	return true;
+}
+
+bool tcp_sum_right(struct net_stack *s, const struct net_packet *p, uint32_t pseudo)
+{
+	if (net_sum_fold(net_sum(p->data, p->length, pseudo + net_sum_swap(p->length))) == 0xffff)
+		return true;
+	s->counters.checksum_errors++;
+	return false;
 }
 
 /* The same for the next connection of these names, so that its timestamps are later ones. */

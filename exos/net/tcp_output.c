@@ -48,8 +48,12 @@ static void put_header(uint8_t *h, uint16_t from, uint16_t to, uint32_t seq, uin
 
 static void put_sum(uint8_t *h, uint32_t header, uint32_t pseudo, uint32_t sum, uint32_t length)
 {
-	uint16_t folded = (uint16_t)~net_sum_fold(net_sum(h, header, pseudo + sum + net_sum_swap(header + length)));
+	uint64_t total = (uint64_t)pseudo + sum + net_sum_swap(header + length);
+	uint16_t folded;
 
+	for (uint32_t i = 0; i < header; i += 4)
+		total += *(const net_half *)(h + i);
+	folded = (uint16_t)~net_sum_fold(net_sum_fold((uint32_t)total) + (uint32_t)(total >> 32));
 	__builtin_memcpy(h + 16, &folded, 2);
 }
 

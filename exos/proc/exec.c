@@ -141,7 +141,7 @@ int proc_exec(struct regs *regs, const char *path, struct exec_strings *strings)
 	image = frame_address(f);
 	result = image_open(image, NULL, path, strings, p->personality & PERSONALITY_FIXED_ADDRESSES);
 	if (!result) {
-		uint32_t mode = image->inode->mode;
+		uint32_t mode = p->no_new_rights ? 0 : image->inode->mode;
 
 		image->euid = mode & SET_USER ? image->inode->uid : p->euid;
 		image->egid = mode & SET_GROUP ? image->inode->gid : p->egid;

@@ -81,6 +81,8 @@ struct proc {
 	struct threads *threads;          /* thread.h; null: none but the one flow of control */
 	int tid;                          /* of the thread that runs; the same number for who has no others */
 	uint32_t personality;             /* PERSONALITY_... */
+	bool no_new_rights;               /* exec gives none, whatever the file says */
+	bool barriers;                    /* it has said that it will use them: linux/scheduling.c */
 	uint64_t limits[LIMIT_COUNT][2];  /* resource limits: soft, hard */
 };
 

@@ -137,6 +137,8 @@ int table_inherit(struct proc *child, const struct proc *parent)
 	child->tty = parent->tty;
 	child->umask = parent->umask;
 	child->personality = parent->personality;
+	child->no_new_rights = parent->no_new_rights;
+	child->barriers = parent->barriers;
 	child->slices.mask = parent->slices.mask;
 	child->uid = parent->uid;
 	child->euid = parent->euid;

@@ -122,6 +122,7 @@ static void inherit(struct thread *t, const struct thread_options *options)
 	t->futex = NULL;
 	t->gone_files = NULL;
 	t->name[0] = 0;
+	t->ticks = 0;
 }
 
 int thread_make(const struct regs *regs, const struct thread_options *options)
@@ -272,6 +273,15 @@ struct thread *thread_of(const struct proc *p, int tid)
 			return t;
 	}
 	return NULL;
+}
+
+uint64_t thread_ticks(const struct proc *p, const struct thread *t)
+{
+	uint64_t used = proc_ticks(p);
+
+	if (!t)
+		return used;
+	return t->ticks + (t == p->threads->current ? used - p->threads->current_since : 0);
 }
 
 struct thread *thread_find(int tid, struct proc **process)

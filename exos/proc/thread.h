@@ -45,6 +45,7 @@ struct thread {
 	uint64_t stack_top;            /* its library stack */
 	uint32_t slot;                 /* the place of that, or THREAD_FIRST */
 	frame_t stack_frames[LIBRARY_STACK_FRAMES]; /* NO_FRAME: none now */
+	uint64_t ticks;                /* used until it was last switched away from */
 };
 #define THREAD_FIRST UINT32_MAX /* the process's first: its stack is the environment's */
 _Static_assert(sizeof(struct thread) <= FRAME_SIZE, "one frame");
@@ -55,6 +56,7 @@ struct threads {
 	struct list all;               /* of struct thread: those that have not ended */
 	uint32_t count;
 	struct thread *current;        /* who runs, or waited last */
+	uint64_t current_since;        /* in ticks used by the process */
 	struct thread *gone;           /* who has ended, and has had nobody else yet to give his stack back */
 	struct list ready, timed;
 	const struct thread_policy *policy;
@@ -90,6 +92,8 @@ static inline uint32_t thread_count(const struct proc *p) { return p->threads ? 
 void thread_bury(struct thread *t); /* one that has ended, and whose stack nobody uses any more */
 /* What is left of a process's threads when its environment is gone. */
 void threads_release(struct proc *p);
+/* Time used by a thread of p, in ticks; null: p has none but the one. */
+uint64_t thread_ticks(const struct proc *p, const struct thread *t);
 /* What was put off until the end of the current call. */
 void thread_call_ends(void);
 

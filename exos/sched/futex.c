@@ -133,3 +133,75 @@ int64_t futex_requeue(uint64_t from, uint64_t to, bool private, uint32_t wake, u
 	}
 	return woken + moved;
 }
+
+uint32_t *futex_word(uint64_t address)
+{
+	frame_t f;
+
+	if (address & 3 || address >= PROGRAM_TOP)
+		return NULL;
+	f = vm_page(self->proc->vm, ROUND_DOWN(address, FRAME_SIZE), true);
+	return f == NO_FRAME ? NULL : (uint32_t *)((uint8_t *)frame_address(f) + address % FRAME_SIZE);
+}
+
+enum { WORD_SET, WORD_ADD, WORD_OR, WORD_AND_NOT, WORD_XOR, WORD_OPERATIONS, WORD_SHIFT = 8 };
+enum { COMPARE_EQUAL, COMPARE_UNEQUAL, COMPARE_LESS, COMPARE_AT_MOST, COMPARE_GREATER, COMPARE_AT_LEAST, COMPARISONS };
+
+static uint32_t changed(uint32_t old, uint32_t what, uint32_t by)
+{
+	switch (what) {
+	case WORD_SET:
+		return by;
+	case WORD_ADD:
+		return old + by;
+	case WORD_OR:
+		return old | by;
+	case WORD_AND_NOT:
+		return old & ~by;
+	default:
+		return old ^ by;
+	}
+}
+
+static bool compares(int32_t old, uint32_t how, int32_t with)
+{
+	switch (how) {
+	case COMPARE_EQUAL:
+		return old == with;
+	case COMPARE_UNEQUAL:
+		return old != with;
+	case COMPARE_LESS:
+		return old < with;
+	case COMPARE_AT_MOST:
+		return old <= with;
+	case COMPARE_GREATER:
+		return old > with;
+	default:
+		return old >= with;
+	}
+}
+
+/* The lower half of the operation: two numbers of 12 bits with a sign. */
+static int32_t number_at(uint32_t operation, uint32_t bit) { return (int32_t)(operation << (20 - bit)) >> 20; }
+
+int64_t futex_wake_op(uint64_t address, uint64_t other, bool private, uint32_t n, uint32_t other_n, uint32_t operation)
+{
+	uint32_t what = operation >> 28, how = operation >> 24 & 15, by = (uint32_t)number_at(operation, 12), *word, old;
+	int64_t woken, others;
+
+	if ((what & ~(uint32_t)WORD_SHIFT) >= WORD_OPERATIONS || how >= COMPARISONS)
+		return -ENOSYS;
+	if (what & WORD_SHIFT)
+		by = 1u << (by & 31);
+	word = key_of(address, private).at ? futex_word(other) : NULL;
+	if (!word)
+		return -EFAULT;
+	old = __atomic_load_n(word, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(word, &old, changed(old, what & ~(uint32_t)WORD_SHIFT, by), false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	woken = futex_wake(address, private, n, UINT32_MAX);
+	if (woken < 0 || !compares((int32_t)old, how, number_at(operation, 0)))
+		return woken;
+	others = futex_wake(other, private, other_n, UINT32_MAX);
+	return others < 0 ? others : woken + others;
+}

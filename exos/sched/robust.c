@@ -1,11 +1,9 @@
 /* See robust.h. */
-#include <exos/frames.h>
 #include <exos/proc/proc.h>
 #include <exos/sched/futex.h>
 #include <exos/sched/robust.h>
 #include <exos/self.h>
 #include <exos/vm/copy.h>
-#include <exos/vm/vm.h>
 
 #define ENTRIES_MOST 2048 /* the list may be a ring that does not come back to its head; Linux's figure */
 #define WORD_OWNER 0x3fffffffu
@@ -18,22 +16,9 @@ struct head {
 };
 _Static_assert(sizeof(struct head) == ROBUST_HEAD_SIZE, "Linux's layout");
 
-/* The word by way of the window, as another process may change it at the same time. Null: it cannot be written. */
-static uint32_t *word_at(uint64_t address)
-{
-	uint8_t *page;
-	frame_t f;
-
-	if (address & 3 || address >= PROGRAM_TOP)
-		return NULL;
-	f = vm_page(self->proc->vm, ROUND_DOWN(address, FRAME_SIZE), true);
-	page = frame_address(f);
-	return f == NO_FRAME ? NULL : (uint32_t *)(page + address % FRAME_SIZE);
-}
-
 static void holder_ends(uint64_t address, int tid, bool pending)
 {
-	uint32_t *word = word_at(address), value;
+	uint32_t *word = futex_word(address), value;
 
 	if (!word)
 		return;

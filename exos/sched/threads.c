@@ -45,8 +45,11 @@ const struct thread_policy threads_program = {round_robin_ready, program_next};
 static void keep(struct thread *t)
 {
 	struct proc *p = t->proc;
+	uint64_t used = proc_ticks(p);
 	struct signals *s = &p->signals;
 
+	t->ticks += used - p->threads->current_since;
+	p->threads->current_since = used;
 	t->kept = (struct thread_kept){s->mask, s->saved_mask, s->waited, s->stack_base, s->stack_size, s->stack_flags, s->due, p->restartable_signature,
 		p->restartable_area, p->clear_child_tid, p->robust_list, self->library_top, self->handlers.missed, self->handlers.missed_error};
 }

@@ -78,6 +78,11 @@ int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pag
 uint64_t vm_set_brk(struct vm *vm, uint64_t brk);		/* returns the break that is now in force */
 struct vm_area *vm_area_at(struct vm *vm, uint64_t address);
 uint64_t vm_mapped(struct vm *vm); /* bytes in areas */
+/* Bytes of a range that are in memory: in all; with each page's divided by the number of its users; shared with others, or not; a file's still (clean), or not. */
+struct vm_usage {
+	uint64_t resident, proportional, shared_clean, shared_dirty, private_clean, private_dirty;
+};
+struct vm_usage vm_usage(struct vm *vm, uint64_t start, uint64_t end);
 
 /* A region at *start (0: wherever there is room, told there) that the program manages: multiples of 2 MiB. 0, -EINVAL, -EEXIST, -ENOMEM. */
 int64_t vm_region_make(struct vm *vm, uint64_t *start, uint64_t length);

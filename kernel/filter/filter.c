@@ -109,6 +109,18 @@ static void edge_end(struct filters *fs, struct edge *e)
 	GIVE(&fs->free_edges, fs->edges, next, (uint32_t)(e - fs->edges));
 }
 
+/* The few edges of a node; those behind which filters compare more come first. */
+static void list_children(const struct filters *fs, const struct node *n, const struct edge **children)
+{
+	uint32_t e = n->first;
+
+	for (uint32_t i = 0, at; i < CODE_CHILDREN && e; i++, e = fs->edges[e].next) {
+		for (at = i; at > 0 && fs->nodes[children[at - 1]->head].most < fs->nodes[fs->edges[e].head].most; at--)
+			children[at] = children[at - 1];
+		children[at] = &fs->edges[e];
+	}
+}
+
 /* Writes a node's code; it depends on its field, its edges, and the next node at its place. */
 static void write_code(const struct filters *fs, uint32_t number)
 {
@@ -118,11 +130,8 @@ static void write_code(const struct filters *fs, uint32_t number)
 	if (n->kind == NODE_ACCEPT) {
 		from.key = fs->filters[n->first].key;
 		from.program = fs->filters[n->first].program;
-	} else {
-		uint32_t e = n->first;
-
-		for (uint32_t i = 0; i < CODE_CHILDREN && e; i++, e = fs->edges[e].next)
-			from.children[i] = &fs->edges[e];
+	} else if (n->edges <= CODE_CHILDREN) {
+		list_children(fs, n, from.children);
 	}
 	code_write(&from, fs->memory.code + (size_t)number * CODE_CELL, code_of(fs, number), fs->memory.run);
 }
@@ -222,7 +231,9 @@ static struct node node_like(const struct filters *fs, const struct edge *place,
 
 	if (a->kind == ATOM_SHIFT)
 		like.shift = (uint8_t)a->value;
-	if (n->kind == NODE_SHIFT) {
+	if (n->kind == NODE_ROOT) {
+		like.known = SHORT_PACKET;
+	} else if (n->kind == NODE_SHIFT) {
 		like.depth++;
 		like.known = 0;
 	} else if (n->kind == NODE_COMPARE && end > n->known) {
@@ -427,7 +438,7 @@ filter_root filter_trie(const struct filters *fs, uint32_t filter)
 
 uint32_t filter_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length)
 {
-	code_root *code = (code_root *)(uintptr_t)code_of(fs, root);
-
-	return -code(packet, length) & NUMBER_MASK; /* of the key 0: 0 */
+	if (length < SHORT_PACKET)
+		return short_demultiplex(fs, root, packet, length);
+	return ((code_root *)(uintptr_t)(fs->memory.run + (size_t)root * CODE_CELL))(packet, length);
 }

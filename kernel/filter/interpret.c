@@ -49,12 +49,11 @@ static bool accepts(const struct aegis_atom *atoms, uint32_t n, const uint8_t *p
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint64_t at = base + atoms[i].offset;
-		uint32_t field = 0;
+		uint32_t field;
 
 		if (at + atoms[i].size > length)
 			return false;
-		for (uint32_t byte = 0; byte < atoms[i].size; byte++)
-			field = field << 8 | packet[at + byte];
+		field = field_at(packet, at, atoms[i].size);
 		if (atoms[i].kind == ATOM_SHIFT)
 			base += (field & atoms[i].mask) << atoms[i].value;
 		else if ((field & atoms[i].mask) != atoms[i].value)

@@ -19,7 +19,7 @@ struct node {
 	uint32_t mask;
 	uint8_t shift;           /* the `value` of a shift */
 	uint8_t depth;           /* shifts on the way here */
-	uint16_t known;          /* so many bytes behind the base are in the packet: something on the way has read there */
+	uint16_t known;          /* so many bytes behind the base are in the packet, as something on the way has read there */
 	uint32_t place;          /* the edge that leads here */
 	uint32_t next, previous; /* at this place; 0: none. Of a free node: the next one */
 	uint32_t first;          /* of its edges; of an accepting node the filter */
@@ -68,6 +68,7 @@ struct filters {
 #define KEY_BITS_SHIFT (NUMBER_BITS + 1)
 _Static_assert(FILTER_SLOTS_MAX <= NUMBER_MASK, "a filter's number is part of its key");
 _Static_assert(NET_ATOMS_MAX * 32 < 1 << (32 - KEY_BITS_SHIFT), "and so are the bits that it compares");
+#define SHORT_PACKET 42 /* bytes: what is shorter is no ARP, IPv4 or IPv6 packet that says anything. The compiled code is for others only, and so need not check what lies below */
 #define LOOK_MAX 4096 /* nodes and edges that an insertion looks at */
 
 /* A value or mask as it is when loaded from the packet by this machine. */
@@ -75,10 +76,21 @@ static inline uint32_t as_loaded(uint32_t value, unsigned size)
 {
 	return size == 4 ? __builtin_bswap32(value) : size == 2 ? __builtin_bswap16((uint16_t)value) : value;
 }
+/* Big-endian, as atoms have it. */
+static inline uint32_t field_at(const uint8_t *packet, uint64_t at, unsigned size)
+{
+	uint32_t field = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		field = field << 8 | packet[at + i];
+	return field;
+}
 static inline uint32_t edge_parent(const struct edge *e) { return (uint32_t)(e->key >> 32); }
 struct edge *edge_find(const struct filters *fs, uint32_t node, uint32_t value); /* value: as in an atom; null: none */
 /* The atoms of a filter, into room for NET_ATOMS_MAX: how many. */
 uint32_t filter_path(const struct filters *fs, uint32_t filter, struct aegis_atom *atoms);
+/* What filter_demultiplex answers for packets shorter than SHORT_PACKET. */
+uint32_t short_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length);
 /* 0, or -E_BUSY: a packet that the new filter accepts might be another account's. */
 int64_t overlap_check(const struct filters *fs, const struct filter_request *request);
 
@@ -88,7 +100,7 @@ int64_t overlap_check(const struct filters *fs, const struct filter_request *req
 struct code_node {
 	const struct node *node;
 	uint32_t number;
-	const struct edge *children[CODE_CHILDREN]; /* all of them, if node->edges is not more */
+	const struct edge *children[CODE_CHILDREN]; /* all of them, if node->edges is not more, in the order in which they are compared */
 	const uint8_t *next;     /* code of the next node at this place, or null, */
 	uint32_t next_most;
 	uint32_t key;            /* of an accepting node */
@@ -97,4 +109,4 @@ struct code_node {
 void code_shared(uint8_t *code, uint64_t multiplier, unsigned bits, struct edge *const *table);
 /* Into `cell`, which is run at `run`; `shared`: where cell 0 is run. Bytes written, at most CODE_CELL. */
 size_t code_write(const struct code_node *from, uint8_t *cell, const uint8_t *run, const uint8_t *shared);
-typedef uint32_t code_root(const uint8_t *packet, uint64_t length); /* of a root: the best key */
+typedef uint32_t code_root(const uint8_t *packet, uint64_t length); /* of a root: the best filter */

@@ -1,11 +1,11 @@
 /* Machine code of the trie's nodes. A node's code is called, or jumped to, with
  *
- *   rdi  the packet; rsi its length in bytes, all 64 bits
+ *   rdi  the packet; rsi its length in bytes, all 64 bits, at least SHORT_PACKET
  *   r8   base after one shift, r9 after two; r10 the packet's end, once there was a shift
  *   eax  key of the best filter so far; 0: none
  *
- * and returns with a key in eax that is as good or better. It changes rcx, rdx, r11 and what belongs to deeper shifts. So a node that has others after it at its place calls its own test, and then looks whether
- * these can still win; one that has none jumps to what comes next. The code of a root is a C function. */
+ * and returns with a key in eax that is as good or better. It changes rcx, rdx, r11 and what belongs to deeper shifts. So a node that has others after it at its place calls what comes behind its own test, and then looks whether
+ * these can still win; one that has none jumps there. The code of a root is a C function: it returns the best filter's number. */
 #include <kernel/filter/trie.h>
 #include <kernel/filter/x86_64/emit.h>
 
@@ -64,64 +64,108 @@ static void compare_memory(struct emitter *e, const struct node *n, uint32_t val
 	emit_number(e, whole(n) ? value : as_loaded(n->mask, n->size), n->size);
 }
 
-static void compare_each(struct emitter *e, const struct code_node *from)
+static void load_masked(struct emitter *e, const struct node *n)
 {
-	const struct node *n = from->node;
-
-	if (n->edges == 1 && (whole(n) || (uint32_t)from->children[0]->key == 0)) {
-		compare_memory(e, n, (uint32_t)from->children[0]->key);
-		emit_jump_if(e, JE, from->children[0]->code);
-		return;
-	}
 	load(e, n);
 	if (!whole(n)) {
 		EMIT(e, 0x81, 0xe1); /* and ecx, mask */
 		emit_number(e, as_loaded(n->mask, n->size), 4);
 	}
+}
+
+static void compare_register(struct emitter *e, uint32_t value)
+{
+	EMIT(e, 0x81, 0xf9); /* cmp ecx, value */
+	emit_number(e, value, 4);
+}
+
+/* On to where the node's test leads, coming back if there is something to try after that. */
+static void enter(struct emitter *e, const struct code_node *from, const uint8_t *target)
+{
+	EMIT(e, from->next ? 0xe8 : 0xe9); /* call, jmp */
+	emit_long(e, target);
+}
+
+static void compare_one(struct emitter *e, const struct code_node *from)
+{
+	const struct node *n = from->node;
+	uint32_t value = (uint32_t)from->children[0]->key;
+	uint8_t *differs;
+
+	if (whole(n) || value == 0) {
+		compare_memory(e, n, value);
+	} else {
+		load_masked(e, n);
+		compare_register(e, value);
+	}
+	if (!from->next) {
+		emit_jump_if(e, JE, from->children[0]->code);
+		return;
+	}
+	differs = emit_forward(e, JNE);
+	enter(e, from, from->children[0]->code);
+	emit_here(e, differs);
+}
+
+/* Several values: called, if something is to be tried afterwards, as one call is shorter than one for each. */
+static void compare_each(struct emitter *e, const struct code_node *from)
+{
+	const struct node *n = from->node;
+
+	load_masked(e, n);
 	for (uint32_t i = 0; i < n->edges; i++) {
-		EMIT(e, 0x81, 0xf9); /* cmp ecx, value */
-		emit_number(e, (uint32_t)from->children[i]->key, 4);
+		compare_register(e, (uint32_t)from->children[i]->key);
 		emit_jump_if(e, JE, from->children[i]->code);
 	}
 }
 
-/* The node's number lies behind its code. */
-static void look_up(struct emitter *e, const struct code_node *from, const uint8_t *shared)
+/* The node's number lies behind its code: returns the end of the instruction that is to be told how far. */
+static uint8_t *look_up(struct emitter *e, const struct code_node *from, const uint8_t *shared)
 {
-	const struct node *n = from->node;
+	uint8_t *number;
 
-	load(e, n);
-	if (!whole(n)) {
-		EMIT(e, 0x81, 0xe1);
-		emit_number(e, as_loaded(n->mask, n->size), 4);
-	}
-	EMIT(e, 0x48, 0x0b, 0x0d); /* or rcx, [rip + 6] */
-	emit_number(e, 6, 4);
-	emit_jump(e, shared);
+	load_masked(e, from->node);
+	EMIT(e, 0x48, 0x0b, 0x0d, 0, 0, 0, 0); /* or rcx, [rip + distance] */
+	number = e->at;
+	enter(e, from, shared);
+	return number;
 }
 
-static void test_node(struct emitter *e, const struct code_node *from, const uint8_t *shared)
+static void compare_node(struct emitter *e, const struct code_node *from, const uint8_t *shared)
 {
 	const struct node *n = from->node;
-	bool hashed = n->edges > CODE_CHILDREN;
-	uint8_t *missed = check_length(e, n);
+	uint8_t *missed, *number = NULL, *called = NULL;
 
-	if (hashed)
-		look_up(e, from, shared);
-	else
+	if (from->next && n->edges > 1 && n->edges <= CODE_CHILDREN) {
+		EMIT(e, 0xe8, 0, 0, 0, 0);
+		called = e->at;
+		go_on(e, from);
+		called[-4] = (uint8_t)(e->at - called);
+	}
+	missed = check_length(e, n);
+	if (n->edges == 1)
+		compare_one(e, from);
+	else if (n->edges <= CODE_CHILDREN)
 		compare_each(e, from);
+	else
+		number = look_up(e, from, shared);
 	if (missed)
 		emit_here(e, missed);
-	EMIT(e, 0xc3);
-	if (hashed)
+	if (called)
+		EMIT(e, 0xc3);
+	else
+		go_on(e, from);
+	if (number) {
+		number[-4] = (uint8_t)(e->at - number);
 		emit_number(e, (uint64_t)from->number << 32, 8);
+	}
 }
 
-/* The new base is rcx behind the old one; it may be behind the end, which length checks find. */
+/* The new base may be behind the end, which length checks find. */
 static void shift_node(struct emitter *e, const struct code_node *from)
 {
 	const struct node *n = from->node;
-	uint8_t *missed = check_length(e, n);
+	uint8_t *missed = check_length(e, n), scale = 0;
 
 	load(e, n);
 	if (n->size == 2)
@@ -130,18 +174,20 @@ static void shift_node(struct emitter *e, const struct code_node *from)
 		EMIT(e, 0x0f, 0xc9); /* bswap ecx */
 	EMIT(e, 0x81, 0xe1);
 	emit_number(e, n->mask, 4);
-	if (n->shift)
+	if (n->shift <= 3)
+		scale = (uint8_t)(n->shift << 6);
+	else
 		EMIT(e, 0xc1, 0xe1, n->shift); /* shl ecx, shift */
 	if (n->depth == 0) {
-		EMIT(e, 0x4c, 0x8d, 0x04, 0x0f); /* lea r8, [rdi + rcx] */
-		EMIT(e, 0x4c, 0x8d, 0x14, 0x37); /* lea r10, [rdi + rsi] */
+		EMIT(e, 0x4c, 0x8d, 0x04, 0x0f | scale); /* lea r8, [rdi + rcx * 1, 2, 4 or 8] */
+		EMIT(e, 0x4c, 0x8d, 0x14, 0x37);         /* lea r10, [rdi + rsi] */
 	} else {
-		EMIT(e, 0x4d, 0x8d, 0x0c, 0x08); /* lea r9, [r8 + rcx] */
+		EMIT(e, 0x4d, 0x8d, 0x0c, 0x08 | scale); /* lea r9, [r8 + rcx * ...] */
 	}
-	emit_jump(e, from->children[0]->code);
+	enter(e, from, from->children[0]->code);
 	if (missed)
 		emit_here(e, missed);
-	EMIT(e, 0xc3);
+	go_on(e, from);
 }
 
 /* The key is the best's now, if it is better and the program wants it; the program gets and changes registers as a C function, so what the nodes before this one go on with is kept. */
@@ -180,31 +226,25 @@ static void accept_node(struct emitter *e, const struct code_node *from)
 static void root_node(struct emitter *e, const struct code_node *from)
 {
 	EMIT(e, 0x31, 0xc0); /* xor eax, eax */
-	if (from->children[0]->code)
-		emit_jump(e, from->children[0]->code);
+	if (from->children[0]->code) {
+		EMIT(e, 0xe8);
+		emit_long(e, from->children[0]->code);
+		EMIT(e, 0xf7, 0xd8, 0x25); /* neg eax; and eax, NUMBER_MASK: of the key 0, no filter, it is 0 */
+		emit_number(e, NUMBER_MASK, 4);
+	}
 	EMIT(e, 0xc3);
 }
 
 size_t code_write(const struct code_node *from, uint8_t *cell, const uint8_t *run, const uint8_t *shared)
 {
 	struct emitter e = {.at = cell, .end = cell + CODE_CELL, .run = run};
-	uint8_t *after = NULL;
-	uint8_t kind = from->node->kind;
 
-	if (from->next && (kind == NODE_COMPARE || kind == NODE_SHIFT)) {
-		EMIT(&e, 0xe8, 0, 0, 0, 0); /* call behind go_on */
-		after = e.at;
-		go_on(&e, from);
-		after[-4] = (uint8_t)(e.at - after);
+	switch (from->node->kind) {
+	case NODE_COMPARE: compare_node(&e, from, shared); break;
+	case NODE_SHIFT: shift_node(&e, from); break;
+	case NODE_ACCEPT: accept_node(&e, from); break;
+	case NODE_ROOT: root_node(&e, from);
 	}
-	if (kind == NODE_COMPARE)
-		test_node(&e, from, shared);
-	else if (kind == NODE_SHIFT)
-		shift_node(&e, from);
-	else if (kind == NODE_ACCEPT)
-		accept_node(&e, from);
-	else
-		root_node(&e, from);
 	if (e.full) /* half a node would be run: no node is so long, and tests/host/filter shows it */
 		__builtin_trap();
 	return (size_t)(e.at - cell);

@@ -11,7 +11,7 @@ cd "$root"
 # UBSan's alignment check stays on: packed structures are read by copying.
 flags="-std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -fno-builtin
 	-Wall -Wextra -Wno-sign-compare -I$here/include -Iinclude -I. -include $here/host.h"
-sources="exos/file/*.c exos/ipc/pipe.c exos/random.c exos/identity.c exos/format.c
+sources="exos/file/*.c exos/ipc/event.c exos/ipc/pipe.c exos/random.c exos/identity.c exos/format.c
 	exos/linux/attributes.c exos/linux/descriptor.c exos/linux/directory.c exos/linux/files.c exos/linux/io.c exos/linux/locking.c
 	exos/linux/open.c exos/linux/path.c exos/linux/poll.c exos/linux/select.c exos/linux/stat.c exos/linux/vector.c"
 objects=

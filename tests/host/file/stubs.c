@@ -233,6 +233,7 @@ struct proc *proc_find(int pid)
 int thread_next(struct proc *p, int from) { return from <= p->pid ? p->pid : -1; }
 uint64_t proc_ticks(const struct proc *p) { return p->ticks_used; }
 uint64_t vm_mapped(struct vm *vm) { return (void)vm, 0; }
+struct vm_usage vm_usage(struct vm *vm, uint64_t start, uint64_t end) { return (void)vm, (void)start, (void)end, (struct vm_usage){0}; }
 uint64_t tty_device_number(struct tty *t) { return (void)t, 0; }
 int tty_foreground(struct tty *t) { return (void)t, 0; }
 int tty_open_controlling(struct inode *i, struct file *f) { return (void)i, (void)f, -ENXIO; }

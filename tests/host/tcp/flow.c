@@ -256,7 +256,7 @@ static void raw_plays(struct host *h, const uint8_t *frame, uint32_t length)
 	p.destination = net_from_ipv4(frame + 30);
 	p.data = raw.bytes + 34;
 	p.length = net_get16(frame + 16) - 20;
-	if (!tcp_parse(b->stack, &p, &raw.last)) {
+	if (!tcp_parse(b->stack, &p, &raw.last) || !tcp_sum_right(b->stack, &p, net_sum_fold(net_sum_pseudo(&p.source, &p.destination, 6, 0)))) {
 		ok(false, "a segment that was sent is whole and right");
 		return;
 	}
