@@ -1,5 +1,6 @@
 /* What an environment does when the kernel calls it up: mends page faults, turns exceptions into signals, yields at the end of its slice. */
 #include <exos/events.h>
+#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
 #include <exos/proc/restartable.h>
@@ -51,7 +52,9 @@ static void take(const struct regs *program, bool may_switch)
 {
 	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE), end = self->upcall.slice_end;
 
-	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
+	self->events |= bits & ~(uint64_t)(EVENT_SLICE_END | EVENT_NET);
+	if (bits & EVENT_NET)
+		interface_event();
 	/* The library may be on its way back to the program, past the last look at these: they stay pending until the program, or a wait, is interrupted by them. */
 	if (!program && bits & (EVENT_SIGNAL | EVENT_RECLAIM))
 		__atomic_fetch_or(&self->upcall.pending, bits & (EVENT_SIGNAL | EVENT_RECLAIM), __ATOMIC_RELEASE);
@@ -62,6 +65,10 @@ static void take(const struct regs *program, bool may_switch)
 			handler_slice_end(program);
 		if (self->upcall.slice_end == end)
 			exos_yield(0);
+		if (self->upcall.pending & EVENT_NET) { /* come while others ran; coming back from a yield is no upcall */
+			__atomic_fetch_and(&self->upcall.pending, ~(uint64_t)EVENT_NET, __ATOMIC_ACQUIRE);
+			interface_event();
+		}
 	}
 	if (self->thread)
 		threads_slice_over(may_switch);

@@ -110,9 +110,24 @@ static void window_break(const struct aegis_binding *list, uint32_t n)
 
 static void give_back_idle(uint32_t n)
 {
-	for (uint32_t i = 0; i < n; i++) {
+	frame_t busy = NO_FRAME; /* a device reads from them yet: they stay */
+
+	for (uint32_t i = 0; i < n;) {
 		numbers[i] = pop(&idle);
+		if (frame_table && frame_table[numbers[i]].pins) {
+			frame_references[numbers[i]] = busy;
+			busy = numbers[i];
+			n--;
+			continue;
+		}
 		window_entry(&bindings[i], numbers[i], 0);
+		i++;
+	}
+	while (busy != NO_FRAME) {
+		frame_t next = frame_references[busy];
+
+		push(&idle, busy);
+		busy = next;
 	}
 	window_break(bindings, n);
 	free_to_kernel(numbers, n);

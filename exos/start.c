@@ -7,6 +7,7 @@
 #include <exos/file/file.h>
 #include <exos/frames.h>
 #include <exos/heap.h>
+#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
 #include <exos/random.h>
@@ -19,6 +20,7 @@
 #include <exos/x86_64/entry.h>
 
 #define MACHINE_FAILED 125
+#define LINGER_NS 2000000000ul
 
 const struct aegis_info *machine_info;
 const struct aegis_frame_info *frame_table;
@@ -27,6 +29,7 @@ const volatile uint64_t *claim_table;
 env_id domain_account;
 frame_t domain_shared_table;
 int first_process;
+bool start_network_talks;
 
 /* All written once, here, before there is a second environment. */
 static const struct aegis_boot *boot;
@@ -56,6 +59,8 @@ void start_machine_off(int status)
 	for (;;)
 		exos_yield(0); /* the keeper's capability is not refused */
 }
+
+const struct aegis_cap *start_device(enum aegis_device device) { return &boot->devices[device]; }
 
 /* start.h: before there is memory management. */
 frame_t start_frame(void)
@@ -231,6 +236,16 @@ static void refuse_program(int error)
 	ended_status = error == ENOENT ? 127 : 126;
 }
 
+static bool has_variable(const char *name)
+{
+	size_t length = strlen(name);
+
+	for (char *const *v = start_file.envp; *v; v++)
+		if (strncmp(*v, name, length) == 0 && (*v)[length] == '=')
+			return true;
+	return false;
+}
+
 static void start_first_process(void)
 {
 	struct proc *p;
@@ -276,34 +291,53 @@ static void start_services(void)
 		time_set_calendar(start_file.epoch * 1000000000ul);
 	if (tty_start(start_file.terminal, start_file.rows, start_file.columns))
 		panic("not enough memory for the terminal");
+	start_network_talks = has_variable("EXO_NET_DEBUG");
 	start_first_process();
 	give_back_archive();
 }
 
-static void end_machine(void)
-{
-	uint8_t status = (uint8_t)ended_status;
-
-	link_send(LINK_EXIT, &status, 1);
-	start_machine_off(status);
-}
-
 static uint64_t earlier(uint64_t a, uint64_t b) { return a && (!b || a < b) ? a : b; }
 
-/* Sleeps until there is an event, or something is due. */
-static uint64_t keeper_wait(void)
+/* Sleeps until there is an event, or something is due, or `until` (ticks; 0: none). */
+static uint64_t keeper_wait(uint64_t until)
 {
 	uint64_t bits;
 
 	self->upcall.disabled = 1; /* as in sched/wait.c: nothing is lost between the look and the sleep */
 	bits = self->events | __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	if (!(bits & ~(uint64_t)EVENT_SLICE_END)) {
-		exos_sleep(~0ul, earlier(proc_next_alarm(), revoke_time()), 0);
+		exos_sleep(~0ul, earlier(until, earlier(proc_next_alarm(), revoke_time())), 0);
 		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	}
 	self->events = 0;
 	self->upcall.disabled = 0;
 	return bits;
+}
+
+/* What connections have yet to send is given its time, if there is such. */
+static void linger(void)
+{
+	uint64_t end = time_deadline(LINGER_NS);
+
+	while (interface_unfinished() && ticks_now() < end) {
+		uint64_t due = interface_due(), bits;
+
+		domain_unlock();
+		bits = keeper_wait(earlier(due, end));
+		domain_lock();
+		if (bits & EVENT_NET)
+			interface_input();
+		interface_tick();
+	}
+}
+
+static void end_machine(void)
+{
+	uint8_t status = (uint8_t)ended_status;
+
+	linger();
+	link_send(LINK_EXIT, &status, 1);
+	start_machine_off(status);
 }
 
 _Noreturn void keeper_main(void);
@@ -312,13 +346,17 @@ void keeper_main(void)
 	domain_lock();
 	start_services();
 	for (;;) {
-		uint64_t bits;
+		uint64_t bits, due;
 
 		if (ended_status >= 0)
 			end_machine();
+		due = interface_due();
 		domain_unlock();
-		bits = keeper_wait();
+		bits = keeper_wait(due);
 		domain_lock();
+		if (bits & EVENT_NET)
+			interface_input();
+		interface_tick();
 		if (bits & EVENT_CONSOLE)
 			link_receive();
 		if (bits & EVENT_REVOKE)

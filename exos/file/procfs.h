@@ -20,6 +20,7 @@ struct procfs_entry {
 };
 
 extern const struct procfs_entry procfs_system_entries[]; /* procfs_system.c: the machine */
+extern const struct procfs_entry procfs_net_entries[]; /* interface/procfs_net.c */
 extern const struct procfs_entry procfs_process;	  /* procfs_process.c: one process, as a numbered entry */
 int procfs_next_process(struct proc *p, int from);
 extern const struct procfs_entry procfs_fd_link; /* procfs_fd.c: an open file of it, as a numbered entry */

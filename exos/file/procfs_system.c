@@ -213,6 +213,7 @@ const struct procfs_entry procfs_system_entries[] = {
 	{.name = "loadavg", .mode = TYPE_FILE | 0444, .write = write_loadavg},
 	{.name = "meminfo", .mode = TYPE_FILE | 0444, .write = write_meminfo},
 	{.name = "mounts", .mode = TYPE_LINK | 0777, .readlink = mounts_readlink},
+	{.name = "net", .mode = TYPE_DIR | 0555, .entries = procfs_net_entries},
 	{.name = "self", .mode = TYPE_LINK | 0777, .readlink = self_readlink},
 	{.name = "stat", .mode = TYPE_FILE | 0444, .write = write_stat},
 	{.name = "sys", .mode = TYPE_DIR | 0555, .entries = sys_entries},

@@ -175,4 +175,40 @@ int net_error(struct net_endpoint *e)
 	return error;
 }
 
+const struct net_endpoint *net_next(const struct net_stack *s, const struct net_endpoint *after)
+{
+	const struct list *l = after ? after->all.next : s->endpoints.next;
+
+	return l == &s->endpoints ? NULL : CONTAINER_OF(l, struct net_endpoint, all);
+}
+
+enum net_kind net_kind_of(const struct net_endpoint *e) { return e->kind; }
+bool net_is_ipv6(const struct net_endpoint *e) { return e->ipv6; }
+
+bool net_unfinished(const struct net_stack *s)
+{
+	LIST_FOR_EACH(l, &s->endpoints) {
+		const struct net_endpoint *e = CONTAINER_OF(l, struct net_endpoint, all);
+		struct net_tcp_info info;
+
+		if (e->kind != NET_TCP)
+			continue;
+		net_tcp_info(e, &info);
+		switch (info.state) {
+		case TCP_ESTABLISHED:
+		case TCP_CLOSE_WAIT:
+			if (info.unacknowledged || info.unsent)
+				return true;
+			break;
+		case TCP_FIN_WAIT_1:
+		case TCP_CLOSING:
+		case TCP_LAST_ACK:
+			return true;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
 uint32_t net_filter(const struct net_endpoint *e) { return e->filter; }

@@ -114,6 +114,16 @@ struct net_neighbour *neighbour_get(struct net_stack *s, const struct net_addres
 	return n;
 }
 
+void net_each_neighbour(const struct net_stack *s, void (*each)(void *data, const struct net_address *address, const uint8_t *ethernet), void *data)
+{
+	for (int i = 0; i < NEIGHBOUR_BUCKETS; i++)
+		LIST_FOR_EACH(l, &s->ip->neighbours[i]) {
+			const struct net_neighbour *n = CONTAINER_OF(l, struct net_neighbour, link);
+
+			each(data, &n->address, n->state == NEIGHBOUR_INCOMPLETE ? NULL : n->ethernet);
+		}
+}
+
 static void ask(struct net_neighbour *n)
 {
 	struct net_stack *s = n->stack;

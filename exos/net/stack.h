@@ -159,6 +159,15 @@ uint32_t net_datagram_peek(const struct net_endpoint *e, uint32_t skip, const ui
 uint8_t net_datagram_ttl(const struct net_endpoint *e); /* that it came with; 0: there is none */
 void net_datagram_done(struct net_endpoint *e);
 
+/* For those who show what there is: the endpoints one after the other (after null: the first; null: no more), and the neighbours on the link (ethernet null: not known). */
+const struct net_endpoint *net_next(const struct net_stack *s, const struct net_endpoint *after);
+enum net_kind net_kind_of(const struct net_endpoint *e);
+bool net_is_ipv6(const struct net_endpoint *e); /* made for it; it may speak IPv4 */
+void net_each_neighbour(const struct net_stack *s, void (*each)(void *data, const struct net_address *address, const uint8_t *ethernet), void *data);
+
+/* Is there data that a connection has taken on, and that the other side has not acknowledged? (Before the machine ends.) */
+bool net_unfinished(const struct net_stack *s);
+
 struct net_counters {
 	uint64_t frames_in, frames_out, bytes_in, bytes_out;
 	uint64_t malformed, strangers, checksum_errors, no_memory, address_conflicts;

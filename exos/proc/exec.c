@@ -4,6 +4,7 @@
  * before the old program is touched. */
 #include <exos/file/file.h>
 #include <exos/heap.h>
+#include <exos/interface/interface.h>
 #include <exos/proc/environment.h>
 #include <exos/proc/exec.h>
 #include <exos/program/handler.h>
@@ -121,6 +122,7 @@ static int exec_apart(struct image *image, struct regs *regs)
 	}
 	exec_commit(image, p);
 	p->clear_child_tid = clear_tid; /* a place in the lender's memory, which only giving back can reach */
+	interface_forget(p); /* its environment was the lender's */
 	fork_give_back(p, regs);
 	return p->pid;
 }

@@ -2,6 +2,7 @@
  *
  * It gives back its memory and files itself, tells parent, children, terminal and groups, and goes to sleep for good in an
  * environment that whoever waits for it takes apart (wait.c). One that runs in a borrowed environment (vfork) turns back into its lender. */
+#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/proc/environment.h>
 #include <exos/proc/exit.h>
@@ -77,6 +78,7 @@ static void become_zombie(struct proc *p, int exit_status)
 	/* While its files are being closed it can still be found, but signals are nothing to it any more. */
 	p->state = PROC_ZOMBIE;
 	table_release(p);
+	interface_forget(p);
 	if (p->session == p->pid)
 		tty_hangup_session(p->session);
 	group_leave(p);

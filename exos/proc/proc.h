@@ -83,6 +83,7 @@ struct proc {
 	uint32_t personality;             /* PERSONALITY_... */
 	bool no_new_rights;               /* exec gives none, whatever the file says */
 	bool barriers;                    /* it has said that it will use them: linux/scheduling.c */
+	uint32_t net_filters;             /* whose packets it is told of: interface/filter.c */
 	uint64_t limits[LIMIT_COUNT][2];  /* resource limits: soft, hard */
 };
 

@@ -1,6 +1,7 @@
 /* Taking protected control transfers (paper 5.5): a process that sleeps and can be called. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/events.h>
+#include <exos/interface/interface.h>
 #include <exos/linux/linux.h>
 #include <exos/program/calls.h>
 #include <exos/program/handler.h>
@@ -37,11 +38,18 @@ int64_t serve_sleep(uint64_t deadline, env_id to)
 static void sleep_serving(const struct proc *p)
 {
 	for (;;) {
+		uint64_t bits;
+
 		self->upcall.disabled = 1;
 		if (signal_deliverable(p) || self->events & EVENT_RECLAIM)
 			break;
 		exos_sleep_serving(~0ul);
-		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) & EVENT_RECLAIM;
+		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
+		self->events |= bits & EVENT_RECLAIM;
+		if (bits & EVENT_NET) {
+			self->upcall.disabled = 0;
+			interface_event();
+		}
 	}
 	self->upcall.disabled = 0;
 }

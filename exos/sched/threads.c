@@ -1,6 +1,7 @@
 /* See threads.h. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/events.h>
+#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/program/handler.h>
 #include <exos/sched/threads.h>
@@ -182,6 +183,10 @@ static void idle(struct thread *current)
 	domain_relock(depth);
 	p->sleeping = false;
 	proc_account_start(p);
+	if (self->events & EVENT_NET) {
+		self->events &= ~(uint64_t)EVENT_NET;
+		interface_input();
+	}
 	expire(ts);
 	if (self->events & EVENT_RECLAIM)
 		threads_ready(current); /* somebody has to go and look */

@@ -9,6 +9,7 @@
  * library stack and the window only. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/events.h>
+#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
 #include <exos/program/handler.h>
@@ -48,6 +49,15 @@ static inline bool any_woken(const struct waiter *w, size_t n)
 	return false;
 }
 
+/* Packets have come, which are everybody's to take in. What else comes meanwhile is seen by who sleeps: a wake-up in its waiters, the rest in self->events. */
+static void take_packets(void)
+{
+	self->events &= ~(uint64_t)EVENT_NET;
+	self->upcall.disabled = 0;
+	interface_event();
+	self->upcall.disabled = 1;
+}
+
 static inline int sleep_disabled(const struct proc *p, const struct waiter *w, size_t n, uint64_t deadline)
 {
 	do { /* who was woken before this has a notification pending, and does not sleep */
@@ -62,6 +72,8 @@ static inline int sleep_disabled(const struct proc *p, const struct waiter *w, s
 		self->woken = 0;
 		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) &
 				~(EVENT_SLICE_END | EVENT_WAKE | EVENT_SIGNAL | EVENT_ALARM);
+		if (self->events & EVENT_NET)
+			take_packets();
 	} while (!any_woken(w, n));
 	return 0;
 }

@@ -11,7 +11,7 @@
 #include <kernel/drivers/virtio.h>
 #include <kernel/log.h>
 #include <kernel/smp.h>
-#include <kernel/x86_64/cpu.h>
+#include <kernel/x86_64/copy.h>
 
 #define QUEUE_MOST 256
 #define BUFFER_SIZE 2048
@@ -53,9 +53,7 @@ static uint64_t device_address(const void *p) { return (uint64_t)p - PHYSICAL_MA
 
 static void buffer_offer(struct pair *p, uint64_t buffer)
 {
-	struct virtio_piece piece = { device_address(p->buffers + buffer * BUFFER_SIZE), BUFFER_SIZE };
-
-	queue_add(&p->receive, &piece, 0, 1, buffer);
+	queue_add_one(&p->receive, device_address(p->buffers + buffer * BUFFER_SIZE), BUFFER_SIZE, true, buffer);
 }
 
 /* ---- Start ------------------------------------------------------------------------------------------------------------ */
@@ -267,7 +265,7 @@ static bool reap(struct interface *n, struct pair *p)
 	return any;
 }
 
-static bool receive(struct interface *n, struct pair *p, uint64_t arrived)
+static __attribute__((flatten)) bool receive(struct interface *n, struct pair *p, uint64_t arrived)
 {
 	uint64_t buffer;
 	uint32_t length;
@@ -322,11 +320,21 @@ static void wait_for_room(struct interface *n, struct pair *p)
 
 static struct pair *pair_here(struct interface *n) { return &n->pairs[n->pair_count > 1 ? this_cpu()->number % n->pair_count : 0]; }
 
+static __attribute__((noinline)) bool send_pieces(struct pair *p, const uint8_t *buffer, uint32_t header_length, const struct netdev_piece *pieces, uint32_t count, uint64_t cookie)
+{
+	struct virtio_piece chain[1 + PIECES_MOST];
+
+	chain[0] = (struct virtio_piece){ device_address(buffer), BYTES_BEFORE + header_length };
+	for (uint32_t i = 0; i < count; i++)
+		chain[1 + i] = (struct virtio_piece){ pieces[i].address, pieces[i].length };
+	p->pieces_waited_for = true;
+	return queue_add(&p->send, chain, 1 + count, 0, cookie);
+}
+
 bool netdev_send(struct netdev *d, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, uint32_t count, uint64_t cookie)
 {
 	struct interface *n = d->driver;
 	struct pair *p = pair_here(n);
-	struct virtio_piece chain[1 + PIECES_MOST];
 	uint8_t *buffer;
 
 	if (header_length > NET_HEADER_MAX || count > PIECES_MOST || n->device.broken)
@@ -336,12 +344,10 @@ bool netdev_send(struct netdev *d, const uint8_t *header, uint32_t header_length
 		return false;
 	}
 	buffer = p->headers + queue_next(&p->send) * HEADER_ROOM;
-	memcpy(buffer + BYTES_BEFORE, header, header_length);
-	chain[0] = (struct virtio_piece){ device_address(buffer), BYTES_BEFORE + header_length };
-	for (uint32_t i = 0; i < count; i++)
-		chain[1 + i] = (struct virtio_piece){ pieces[i].address, pieces[i].length };
-	p->pieces_waited_for |= count > 0;
-	return queue_add(&p->send, chain, 1 + count, 0, cookie);
+	copy_bytes(buffer + BYTES_BEFORE, header, header_length);
+	if (count == 0)
+		return queue_add_one(&p->send, device_address(buffer), BYTES_BEFORE + header_length, false, cookie);
+	return send_pieces(p, buffer, header_length, pieces, count, cookie);
 }
 
 void netdev_kick(struct netdev *d)

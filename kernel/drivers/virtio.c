@@ -126,6 +126,24 @@ bool queue_add(struct virtio_queue *q, const struct virtio_piece *pieces, uint32
 	return true;
 }
 
+bool queue_add_one(struct virtio_queue *q, uint64_t address, uint32_t length, bool written, uint64_t cookie)
+{
+	uint16_t at = q->free;
+	struct virtio_chain *chain = &q->chains[at];
+
+	if (!q->free_count)
+		return false;
+	q->descriptors[at] = (struct virtio_descriptor){ address, length, written ? DESCRIPTOR_WRITTEN : 0, 0 };
+	q->free = chain->next;
+	q->free_count--;
+	chain->cookie = cookie;
+	chain->room = written ? length : 0;
+	chain->count = 1;
+	chain->place = q->offered++;
+	q->available[ENTRIES + (chain->place & (q->size - 1))] = at;
+	return true;
+}
+
 void queue_publish(struct virtio_queue *q)
 {
 	uint16_t before = (uint16_t)q->published, now = (uint16_t)q->offered, event;

@@ -46,7 +46,7 @@ static void end_guard(struct ring *r)
 		return;
 	filter_root_end(net_filters, r->guards);
 	r->guards = 0;
-	r->station->senders--;
+	net_senders(r->station, -1);
 }
 
 void filter_end(struct net_filter *f)
@@ -309,7 +309,8 @@ int64_t call_guard_add(uint64_t name, uint64_t user, uint64_t n, uint64_t capabi
 	}
 	net_code_changed++;
 	r->guards = request.root;
-	r->station->senders += r->guard_count++ == 0;
+	if (r->guard_count++ == 0)
+		net_senders(r->station, 1);
 	filter_table[error] = (struct net_filter){ .ring = (frame_t)name, .account = r->account, .epoch = filter_table[error].epoch,
 		.device = (uint8_t)r->station->driver->number, .kind = BINDING_GUARD };
 	link_filter(&filter_table[error]);

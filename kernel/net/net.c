@@ -75,6 +75,13 @@ void net_start(void)
 
 struct station *net_station(uint64_t device) { return device - DEVICE_NET0 < netdev_count ? &stations[device - DEVICE_NET0] : NULL; }
 
+void net_senders(struct station *s, int32_t more)
+{
+	s->senders += (uint32_t)more;
+	if (s->senders)
+		s->share = s->driver->send_slots / s->senders;
+}
+
 int64_t net_check_device(uint64_t capability, uint64_t device)
 {
 	struct aegis_cap cap;
@@ -83,13 +90,6 @@ int64_t net_check_device(uint64_t capability, uint64_t device)
 	if (error)
 		return error;
 	return cap.first == device && epoch_valid(cap.epoch, device_epoch((uint32_t)device)) ? 0 : -E_DENIED;
-}
-
-void net_kick(struct station *s)
-{
-	if (s->kick)
-		netdev_kick(s->driver);
-	s->kick = false;
 }
 
 /* It was written through another address, perhaps by another CPU: only a serialising instruction makes up for that (Intel SDM vol. 3, 9.1.3). */
@@ -111,7 +111,6 @@ void net_interrupt(uint32_t device, uint64_t arrived)
 	net_code_see();
 	netdev_interrupt(s->driver, arrived);
 	s->info->link = s->driver->link;
-	net_kick(s); /* once, for all that handlers have sent */
 }
 
 /* Who is told must still be who he was when he was named: of the account that has the filter. */

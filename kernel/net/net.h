@@ -46,9 +46,10 @@ enum { BINDING_NONE, BINDING_FILTER, BINDING_GUARD };
 
 /* A frame that a device has: what it is sent from. */
 struct sending {
-	frame_t ring, pieces[NET_PIECES]; /* FRAME_ANY: none */
-	uint32_t next;                    /* of the free ones */
-	uint32_t parts;                   /* that it has of the queue */
+	struct ring *ring;
+	uint32_t count, parts;      /* pieces that are pinned; parts that it has of the queue */
+	frame_t pieces[NET_PIECES];
+	uint32_t next;              /* of the free ones */
 };
 
 /* A device. */
@@ -56,12 +57,12 @@ struct station {
 	struct netdev *driver;
 	struct aegis_net_info *info; /* exposed */
 	filter_root filters;
-	uint32_t senders;            /* rings with guards: they share its queue */
+	uint32_t senders, share;     /* rings with guards, and what part of its queue each of them may have */
 	frame_t first_waiting, last_waiting; /* rings that wait for room, or 0 */
 	struct sending *sending;     /* by cookie */
 	uint8_t *bounce;             /* a frame for each of them, where what is sent will not stay where it is */
 	uint32_t free_sending;
-	bool enabled, kick;          /* interrupts are on; frames were handed over that the device was not told of */
+	bool enabled;                /* interrupts are on */
 };
 
 extern struct station stations[NETDEVS];
@@ -89,7 +90,7 @@ void net_start(void); /* after netdev_start, from boot memory */
 void net_interrupt(uint32_t device, uint64_t arrived);
 struct station *net_station(uint64_t device); /* enum aegis_device; null: there is none */
 void net_code_see(void); /* before filters or guards are run: makes this CPU see their code as it is now */
-void net_kick(struct station *s); /* tells the device of what was handed over */
+void net_senders(struct station *s, int32_t more); /* rings with guards, more or (-1) less */
 static inline void net_changed(uint32_t device, int32_t filters) { stations[device].info->filters += (uint32_t)filters; }
 /* A capability for the device with RIGHT_WRITE, which the current environment shows: 0 or why not. */
 int64_t net_check_device(uint64_t capability, uint64_t device);
@@ -109,9 +110,7 @@ int64_t filter_check_mint(struct aegis_cap *cap); /* may the current environment
 int64_t filter_end_epoch(const struct aegis_cap *cap);
 
 /* send.c */
-/* Hands a frame from a ring to its device, if a guard lets it pass. `frames`: of the pieces, which are pinned until it is sent. 0, -E_DENIED or -E_FULL. */
-int64_t ring_send(struct ring *r, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, const frame_t *frames, uint32_t n);
-/* The same with bytes that are copied whole: of a handler's. */
+/* A frame of a handler's, copied whole, from a ring to its device, if a guard lets it pass. 0, -E_DENIED or -E_FULL. */
 int64_t ring_send_bytes(struct ring *r, const uint8_t *bytes, uint32_t length);
 void ring_stop_waiting(struct ring *r);
 

@@ -11,7 +11,7 @@ static bool has_room(const struct ring *r, uint32_t parts)
 {
 	const struct station *s = r->station;
 
-	return r->under_way == 0 || r->under_way + parts <= s->driver->send_slots / s->senders;
+	return r->under_way == 0 || r->under_way + parts <= s->share;
 }
 
 static frame_t name_of(const struct ring *r) { return kernel_frame(r); }
@@ -67,9 +67,9 @@ void net_sent(struct netdev *d, uint64_t cookie)
 {
 	struct station *s = &stations[d->number];
 	struct sending *sending = &s->sending[cookie];
-	struct ring *r = ring_of(sending->ring);
+	struct ring *r = sending->ring;
 
-	for (uint32_t i = 0; i < NET_PIECES && sending->pieces[i] != FRAME_ANY; i++)
+	for (uint32_t i = 0; i < sending->count; i++)
 		frame_unpin(sending->pieces[i]);
 	sending->next = s->free_sending;
 	s->free_sending = (uint32_t)cookie;
@@ -80,69 +80,78 @@ void net_sent(struct netdev *d, uint64_t cookie)
 		tell_room(ring_of(s->first_waiting));
 }
 
-/* A guard lets it pass, and there is room: 0, or why not. */
-static int64_t may_send(struct ring *r, const uint8_t *header, uint32_t length, uint32_t parts)
+/* No guard lets it pass. */
+static int64_t refuse_frame(struct ring *r)
 {
-	struct station *s = r->station;
-
-	if (!r->guards || !filter_demultiplex(net_filters, r->guards, header, length)) {
-		r->page->refused++;
-		s->info->refused++;
-		return -E_DENIED;
-	}
-	if (!has_room(r, parts) || s->free_sending == s->driver->send_slots)
-		netdev_reap(s->driver); /* there will be an interrupt when there is room, if it was in vain */
-	if (has_room(r, parts) && s->free_sending != s->driver->send_slots)
-		return 0;
-	wait_for_room(r);
-	return -E_FULL;
+	r->page->refused++;
+	r->station->info->refused++;
+	return -E_DENIED;
 }
 
-static int64_t hand_over(struct ring *r, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, const frame_t *frames, uint32_t n)
+/* There was no room; if there is none even after a look at what the device is done with, there will be an interrupt when there is. */
+static __attribute__((noinline)) bool make_room(struct ring *r, uint32_t parts)
+{
+	const struct station *s = r->station;
+
+	netdev_reap(s->driver);
+	if (has_room(r, parts) && s->free_sending != s->driver->send_slots)
+		return true;
+	wait_for_room(r);
+	return false;
+}
+
+/* Inlined where n is known to be 0: an answer from a handler is to cost little. */
+static inline __attribute__((always_inline)) int64_t send_frame(struct ring *r, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, const frame_t *frames,
+	uint32_t n)
 {
 	struct station *s = r->station;
-	uint32_t cookie = s->free_sending;
-	struct sending *sending = &s->sending[cookie];
+	struct sending *sending;
+	uint32_t cookie;
 
+	if (!r->guards || !filter_demultiplex(net_filters, r->guards, header, header_length))
+		return refuse_frame(r);
+	if ((!has_room(r, 1 + n) || s->free_sending == s->driver->send_slots) && !make_room(r, 1 + n))
+		return -E_FULL;
+	cookie = s->free_sending;
+	sending = &s->sending[cookie];
 	if (!netdev_send(s->driver, header, header_length, pieces, n, cookie)) {
 		wait_for_room(r);
 		return -E_FULL;
 	}
-	s->kick = true;
 	s->free_sending = sending->next;
-	sending->ring = name_of(r);
-	for (uint32_t i = 0; i < NET_PIECES; i++)
-		sending->pieces[i] = frames && i < n ? frames[i] : FRAME_ANY;
-	for (uint32_t i = 0; frames && i < n; i++)
-		frame_pin(frames[i]);
+	sending->ring = r;
+	sending->count = frames ? n : 0;
 	sending->parts = 1 + n;
-	r->under_way += sending->parts;
+	for (uint32_t i = 0; frames && i < n; i++)
+		frame_pin(sending->pieces[i] = frames[i]);
+	r->under_way += 1 + n;
 	r->page->accepted++;
 	s->info->sent++;
 	return 0;
 }
 
-int64_t ring_send(struct ring *r, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, const frame_t *frames, uint32_t n)
+/* More than the driver copies: the rest is read from a copy of the kernel's. */
+static __attribute__((noinline)) int64_t send_long(struct ring *r, const uint8_t *bytes, uint32_t length)
 {
-	int64_t error = may_send(r, header, header_length, 1 + n);
+	const struct station *s = r->station;
+	struct netdev_piece rest = { .length = length - NET_HEADER_MAX };
+	uint8_t *to;
 
-	return error ? error : hand_over(r, header, header_length, pieces, frames, n);
+	if ((!has_room(r, 2) || s->free_sending == s->driver->send_slots) && !make_room(r, 2)) /* before: it can change which copy is free */
+		return -E_FULL;
+	to = s->bounce + s->free_sending * (FRAME_SIZE / 2);
+	rest.address = (uint64_t)to - PHYSICAL_MAP;
+	copy_bytes(to, bytes + NET_HEADER_MAX, rest.length);
+	return send_frame(r, bytes, NET_HEADER_MAX, &rest, NULL, 1);
 }
 
 int64_t ring_send_bytes(struct ring *r, const uint8_t *bytes, uint32_t length)
 {
-	struct station *s = r->station;
-	uint32_t header = length < NET_HEADER_MAX ? length : NET_HEADER_MAX;
-	int64_t error = may_send(r, bytes, header, 1 + (length > header));
-	struct netdev_piece rest;
-	uint8_t *to;
+	int64_t error = length <= NET_HEADER_MAX ? send_frame(r, bytes, length, NULL, NULL, 0) : send_long(r, bytes, length);
 
-	if (error)
-		return error;
-	to = s->bounce + s->free_sending * (FRAME_SIZE / 2);
-	rest = (struct netdev_piece){ (uint64_t)to - PHYSICAL_MAP, length - header };
-	copy_bytes(to, bytes + header, rest.length);
-	return hand_over(r, bytes, header, &rest, NULL, rest.length != 0);
+	if (!error)
+		netdev_kick(r->station->driver); /* at once: who answers from a handler does so because time matters */
+	return error;
 }
 
 /* One frame of a list. */
@@ -180,7 +189,7 @@ static int64_t send_one(struct ring *r, uint64_t user)
 		return -E_INVALID;
 	if ((error = copy_from_user(header, send.header, send.header_length)))
 		return error;
-	return ring_send(r, header, send.header_length, pieces, frames, n);
+	return send_frame(r, header, send.header_length, pieces, frames, n);
 }
 
 int64_t call_net_send(uint64_t name, uint64_t list, uint64_t n, uint64_t d, uint64_t unused)
@@ -197,6 +206,7 @@ int64_t call_net_send(uint64_t name, uint64_t list, uint64_t n, uint64_t d, uint
 	net_code_see();
 	while (done < n && !(error = send_one(r, list + done * sizeof(struct aegis_send))))
 		done++;
-	net_kick(r->station);
+	if (done)
+		netdev_kick(r->station->driver);
 	return done ? (int64_t)done : error;
 }

@@ -3,6 +3,7 @@
  * whatever comes, and half by the first environment, which spares only what the test stands on. The kernel goes on, a victim beside computes right,
  * a server of others' is there to be transferred to, and in the end everything can be taken back. TEST_SEED sets the seed at build time. */
 #include <tests/hostile/hostile.h>
+#include <tests/kernel/packets.h>
 
 #ifndef TEST_SEED
 #define TEST_SEED 20261125
@@ -21,6 +22,15 @@ struct pool {
 	struct aegis_limits limits;
 	struct aegis_demand demand;
 	struct aegis_entries entries;
+	struct aegis_ring_spec ring;
+	struct aegis_filter_spec filter;
+	struct aegis_handler_spec handler;
+	struct aegis_send sends[4];
+	struct aegis_atom atoms[4];
+	struct aegis_bpf program[4];
+	struct aegis_ebpf code[4];
+	frame_t slots[8];
+	uint8_t header[64];
 	uint64_t spare[SPARE];
 };
 
@@ -30,6 +40,7 @@ struct caller {
 	frame_t frames[NAMES];
 	env_id envs[NAMES];
 	uint32_t positions[NAMES];
+	uint32_t filters[NAMES];
 	env_id self;
 	bool first; /* the first environment */
 	struct pool pool;
@@ -37,7 +48,7 @@ struct caller {
 static struct caller tenant_caller, first_caller;
 static struct child tenant, server, target;
 static frame_t info_frame;
-static struct aegis_cap device_cap;
+static struct aegis_cap device_cap, net_caps[2]; /* without RIGHT_GRANT: they cannot be ended */
 static frame_t target_frames[40];
 static uint32_t positions_kept; /* of the first environment's and its children's: positions below this are not given back */
 
@@ -105,6 +116,34 @@ static void fill_bindings(struct caller *c)
 	}
 }
 
+/* Rings of frames that were taken for this, filters for a few kinds of packets, programs that are mostly none. */
+static void fill_network(struct caller *c)
+{
+	struct pool *p = &c->pool;
+
+	for (uint32_t i = 0; i < OF(p->slots); i++)
+		p->slots[i] = c->frames[roll(c, NAMES)];
+	p->ring = (struct aegis_ring_spec){ .object = c->frames[roll(c, NAMES)], .control = c->frames[roll(c, NAMES)], .device = DEVICE_NET0 + (uint32_t)roll(c, 2),
+		.slots = 2u << roll(c, 3), .frames = (uint64_t)p->slots };
+	for (uint32_t i = 0; i < OF(p->atoms); i++)
+		p->atoms[i] = (struct aegis_atom){ .offset = (uint16_t)(12 + roll(c, 4)), .size = (uint8_t)(1 << roll(c, 3)), .kind = roll(c, 8) == 0, .mask = 0xff, .value = (uint32_t)roll(c, 4) };
+	p->program[0] = (struct aegis_bpf){ 0x28, 0, 0, (uint32_t)roll(c, 64) }, p->program[1] = (struct aegis_bpf){ roll(c, 2) ? 0x15 : 0x25, 0, 1, (uint32_t)roll(c, 4) };
+	p->program[2] = (struct aegis_bpf){ 0x6, 0, 0, 1 }, p->program[3] = (struct aegis_bpf){ 0x6, 0, 0, 0 };
+	p->filter = (struct aegis_filter_spec){ .ring = roll(c, 4) ? c->frames[roll(c, NAMES)] : 0, .env = roll(c, 2) ? some_env(c) : 0, .atoms = (uint64_t)p->atoms,
+		.atom_count = (uint32_t)roll(c, 4), .device = DEVICE_NET0 + (uint32_t)roll(c, 2), .program = (uint64_t)p->program, .program_length = roll(c, 4) ? 0 : 4,
+		.code = c->frames[roll(c, NAMES)] };
+	p->code[0] = (struct aegis_ebpf){ .code = 0xb7, .immediate = (int32_t)roll(c, 3) }, p->code[1] = (struct aegis_ebpf){ .code = 0x95 };
+	p->handler = (struct aegis_handler_spec){ .filter = c->filters[roll(c, NAMES)], .length = (uint32_t)roll(c, 3), .program = (uint64_t)p->code, .frames = (uint64_t)p->slots,
+		.frame_count = 1 + (uint32_t)roll(c, 2), .code_count = 2, .code = { c->frames[roll(c, NAMES)], c->frames[roll(c, NAMES)] } };
+	for (uint32_t i = 0; i < sizeof(p->header); i++)
+		p->header[i] = (uint8_t)roll(c, 4);
+	for (uint32_t i = 0; i < OF(p->sends); i++)
+		p->sends[i] = (struct aegis_send){ .header = (uint64_t)p->header, .header_length = 14 + (uint32_t)roll(c, 50), .pieces = { { c->frames[roll(c, NAMES)], (uint16_t)roll(c, 4096),
+			roll(c, 2) ? (uint16_t)roll(c, 1000) : 0 } } };
+	if (!c->first && roll(c, 4) == 0)
+		((uint64_t *)&p->ring)[roll(c, (offsetof(struct pool, program) - offsetof(struct pool, ring)) / 8)] = anything(c);
+}
+
 static void fill_structures(struct caller *c)
 {
 	struct pool *p = &c->pool;
@@ -112,7 +151,7 @@ static void fill_structures(struct caller *c)
 
 	p->spec = (struct aegis_env_spec){ .object = c->frames[roll(c, NAMES)], .root = c->frames[roll(c, NAMES)], .upcall = c->frames[roll(c, NAMES)],
 		.flags = (uint32_t)roll(c, 3), .limits = { .frames = (uint32_t)roll(c, 40), .slices = (uint32_t)roll(c, 2),
-			.environments = (uint32_t)roll(c, 3) },
+			.environments = (uint32_t)roll(c, 3), .filters = (uint32_t)roll(c, 3) },
 		.keeper = some_env(c), .rip = roll(c, 8) ? (uint64_t)do_spin : anything(c), .rsp = anything(c), .argument = anything(c) };
 	p->spec.entries = (struct aegis_entries){ .exception = (uint64_t)upcall_entry, .event = roll(c, 2) ? (uint64_t)upcall_entry : 0,
 		.transfer = roll(c, 2) ? (uint64_t)server_entry : 0, .async = roll(c, 8) ? 0 : anything(c) };
@@ -129,6 +168,9 @@ static void fill_structures(struct caller *c)
 		*((uint64_t *)p + roll(c, offsetof(struct pool, entries) / 8)) = c->first ? c->frames[roll(c, NAMES)] : anything(c);
 	if (roll(c, 64) == 0)
 		p->caps[0] = device_cap;
+	if (roll(c, 8) == 0)
+		p->caps[1 + roll(c, 2)] = net_caps[roll(c, 2)];
+	fill_network(c);
 }
 
 /* Arguments that could be meant. */
@@ -136,7 +178,7 @@ static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
 {
 	struct pool *p = &c->pool;
 	struct aegis_cap *cap = &p->caps[roll(c, OF(p->caps))], *out = &p->caps[roll(c, OF(p->caps))];
-	uint64_t kind = roll(c, 5), first = kind == CAP_ENV ? some_env(c) : kind == CAP_SLICES ? c->positions[roll(c, NAMES)] : c->frames[roll(c, NAMES)];
+	uint64_t kind = roll(c, 6), first = kind == CAP_FILTER ? c->filters[roll(c, NAMES)] : kind == CAP_ENV ? some_env(c) : kind == CAP_SLICES ? c->positions[roll(c, NAMES)] : c->frames[roll(c, NAMES)];
 	uint64_t n = 1 + roll(c, 8), rights = roll(c, 16);
 
 	switch (call) {
@@ -199,6 +241,28 @@ static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
 	case CALL_machine_off:
 		a[0] = (uint64_t)cap, a[1] = 1;
 		break;
+	case CALL_ring_create:
+		a[0] = (uint64_t)&p->ring;
+		break;
+	case CALL_ring_destroy:
+		a[0] = c->frames[roll(c, NAMES)];
+		break;
+	case CALL_filter_install:
+		a[0] = (uint64_t)&p->filter, a[1] = (uint64_t)(roll(c, 2) ? cap : &p->caps[1 + roll(c, 2)]);
+		break;
+	case CALL_filter_change:
+	case CALL_filter_remove:
+		a[0] = c->filters[roll(c, NAMES)], a[1] = some_env(c);
+		break;
+	case CALL_guard_add:
+		a[0] = c->frames[roll(c, NAMES)], a[1] = (uint64_t)p->atoms, a[2] = roll(c, 3), a[3] = (uint64_t)(roll(c, 2) ? cap : &p->caps[1 + roll(c, 2)]);
+		break;
+	case CALL_net_send:
+		a[0] = c->frames[roll(c, NAMES)], a[1] = (uint64_t)p->sends, a[2] = 1 + roll(c, 4);
+		break;
+	case CALL_handler_attach:
+		a[0] = (uint64_t)&p->handler;
+		break;
 	default: /* those that take an environment */
 		a[0] = some_env(c);
 	}
@@ -238,6 +302,8 @@ static bool spared(const struct caller *c, uint32_t call, const uint64_t a[5])
 		return a[1] == 0 || a[1] > ticks() + info->tsc_hz / 1000;
 	if (call == CALL_frame_break || call == CALL_frame_free)
 		return misread(a[0], c->pool.frames);
+	if (call == CALL_ring_create || call == CALL_handler_attach)
+		return misread(a[0], &c->pool.ring) && misread(a[0], &c->pool.handler);
 	return call == CALL_env_entries && a[0] != (uint64_t)&c->pool.entries;
 }
 
@@ -248,6 +314,8 @@ static void remember(struct caller *c, uint32_t call, int64_t result)
 			c->frames[roll(c, NAMES)] = c->pool.frames[i];
 	else if (call == CALL_env_create)
 		c->envs[roll(c, NAMES)] = (env_id)result;
+	else if (call == CALL_filter_install)
+		c->filters[roll(c, NAMES)] = (uint32_t)result;
 	else if (call == CALL_slice_alloc)
 		c->positions[roll(c, NAMES)] = (uint32_t)result;
 }
@@ -329,7 +397,7 @@ static uint64_t entry_of(frame_t table, uint64_t index)
 	bind_once(0, SCRATCH, 0);
 	return entry & 1 ? entry : 0;
 }
-static frame_t frame_of(uint64_t entry) { return (frame_t)(entry >> FRAME_SHIFT & UINT32_MAX); }
+static frame_t entry_frame(uint64_t entry) { return (frame_t)(entry >> FRAME_SHIFT & UINT32_MAX); }
 
 static void add_table(env_id env, uint64_t va, uint64_t level)
 {
@@ -346,7 +414,7 @@ static void private_image(struct child *c)
 	for (frame_t f = 0; !top; f++) /* as the harness finds it */
 		if (frames_seen[f].state == FRAME_TABLE3 && frames_seen[f].owner == boot->env)
 			top = f;
-	above = frame_of(entry_of(top, 0));
+	above = entry_frame(entry_of(top, 0));
 	bind_once(c->env, 0, BIND_LEVEL(3));
 	image_count = 0;
 	add_table(c->env, 0, 3);
@@ -357,13 +425,13 @@ static void private_image(struct child *c)
 		if (!leaf)
 			continue;
 		add_table(c->env, i * (FRAME_SIZE << 9), 1);
-		bind(0, SCRATCH, BIND_ENTRY(frame_of(leaf), BIND_READ));
+		bind(0, SCRATCH, BIND_ENTRY(entry_frame(leaf), BIND_READ));
 		for (uint64_t page = 0; page < 512; page++) {
 			uint64_t entry = ((volatile uint64_t *)SCRATCH)[page];
 
 			if (entry & 1)
 				bind_once(c->env, i * (FRAME_SIZE << 9) + page * FRAME_SIZE,
-					BIND_ENTRY(frame_of(entry), BIND_READ | (entry & 2) | (entry >> 63 ? 0 : BIND_EXEC)));
+					BIND_ENTRY(entry_frame(entry), BIND_READ | (entry & 2) | (entry >> 63 ? 0 : BIND_EXEC)));
 		}
 		bind_once(0, SCRATCH, 0);
 	}
@@ -415,10 +483,25 @@ static void unbind_table(frame_t f)
 	bind_once(0, va, BIND_LEVEL(level));
 }
 
+/* Rings go with their filters, and those without a ring by number. */
+static void network_end(void)
+{
+	uint32_t slots = device_info(DEVICE_NET0)->filter_slots;
+
+	for (frame_t f = 0; f < info->frames; f++)
+		if (mine(f) && frames_seen[f].state == FRAME_RING)
+			while (aegis_ring_destroy(f) == -E_AGAIN)
+				;
+	for (uint32_t n = 1; n <= slots; n++)
+		aegis_filter_remove(n);
+	is(device_info(DEVICE_NET0)->filters + device_info(DEVICE_NET0 + 1)->filters, 0, "no_filter_is_left");
+}
+
 static void clean_up(void)
 {
 	env_id needed[] = { boot->env, victim.env };
 
+	network_end();
 	tenant_end(&server);
 	tenant_end(&target);
 	for (uint32_t slot = 0; slot < info->env_slots; slot++) {
@@ -452,7 +535,8 @@ static void report(const char *who, const struct caller *c)
 	print("# %s: %lu calls, %lu refused; done, by number:", who, c->calls, c->refused);
 	for (uint32_t call = 0; call < CALL_COUNT; call++) {
 		print(" %lu", c->deep[call]);
-		shallow += c->deep[call] == 0 && call != CALL_transfer_back && call < (c->first ? (uint32_t)CALL_machine_off : (uint32_t)CALL_repossess);
+		shallow += c->deep[call] == 0 && call != CALL_transfer_back &&
+			   (call > CALL_machine_off || call < (c->first ? (uint32_t)CALL_machine_off : (uint32_t)CALL_repossess));
 	}
 	print("\n");
 	is((int64_t)c->odd, 0, "what_is_refused_is_with_an_error_of_the_list");
@@ -471,6 +555,9 @@ void test_main(void)
 	first_caller.first = true;
 	info_frame = boot->info;
 	device_cap = boot->devices[DEVICE_CONSOLE1];
+	for (uint32_t i = 0; i < 2; i++)
+		aegis_cap_narrow(&boot->devices[DEVICE_NET0 + i], &net_caps[i], RIGHT_WRITE, DEVICE_NET0 + i, 1);
+	device_info(DEVICE_NET0); /* its page tables stay */
 	tables_see();
 	victim_start(1);
 	for (frame_t f = 0; f < info->frames; f++)

@@ -330,6 +330,42 @@ static void packets_without_a_ring(void)
 	aegis_filter_remove((uint32_t)f);
 }
 
+static void capabilities_for_filters(void)
+{
+	struct aegis_cap cap, less, stale;
+	struct aegis_atom atoms[2];
+	struct aegis_filter_spec spec = { .atoms = (uint64_t)atoms, .atom_count = 1, .device = TO };
+	int64_t scope, f;
+
+	atoms_of(atoms, 7);
+	scope = aegis_filter_install(&spec, to_cap);
+	is(aegis_cap_mint(&cap, CAP_FILTER, RIGHT_WRITE | RIGHT_GRANT, (uint64_t)scope, 2), -E_INVALID, "a_capability_is_for_one_filter");
+	is(aegis_cap_mint(&cap, CAP_FILTER, RIGHT_WRITE | RIGHT_GRANT, (uint64_t)scope + 1, 1), -E_DENIED, "that_is_there");
+	is(aegis_cap_mint(&cap, CAP_FILTER, RIGHT_WRITE | RIGHT_GRANT, (uint64_t)scope, 1), 0, "then_it_is_sealed");
+	is(aegis_cap_narrow(&cap, &less, RIGHT_GRANT, (uint64_t)scope, 1), 0, "and_narrowed");
+	is(filter_for(&in, 7, 0, &less), -E_DENIED, "to_less_than_is_needed");
+	f = filter_for(&in, 7, 0, &cap);
+	ok(f > 0, "with_it_a_filter_is_installed_within");
+	spec.atom_count = 0;
+	is(aegis_filter_install(&spec, &cap), -E_DENIED, "but_not_one_that_is_wider");
+	spec.atom_count = 1, spec.device = FROM;
+	is(aegis_filter_install(&spec, &cap), -E_DENIED, "or_for_another_device");
+	stale = cap;
+	is(aegis_cap_end(&cap), 0, "it_ends");
+	is(filter_for(&in, 8, 0, &stale), -E_DENIED, "and_is_worth_nothing_then");
+	is(aegis_cap_end(&stale), -E_DENIED, "not_even_its_own_end");
+	is(aegis_filter_change((uint32_t)f, 0, 5), 0, "what_was_installed_with_it_is_there");
+	aegis_cap_mint(&cap, CAP_FILTER, RIGHT_WRITE, (uint64_t)scope, 1);
+	aegis_filter_remove((uint32_t)scope);
+	is(aegis_filter_install(&spec, &cap), -E_DENIED, "a_filter_that_is_gone_is_no_scope");
+	spec.device = TO;
+	is(aegis_filter_install(&spec, to_cap) > 0, 1, "and_whoever_has_its_number_next");
+	is(filter_for(&in, 8, 0, &cap), -E_DENIED, "is_not_reached_by_its_capabilities");
+	aegis_filter_remove((uint32_t)scope);
+	aegis_filter_remove((uint32_t)f);
+	is(device_info(TO)->filters, 0, "all_are_removed");
+}
+
 /* Everything that there is, and again. */
 static uint32_t install_all(void)
 {
@@ -384,6 +420,7 @@ void test_main(void)
 	sending_from_frames();
 	programs();
 	packets_without_a_ring();
+	capabilities_for_filters();
 	exhaustion();
 	is((int64_t)free_frames(), (int64_t)frames, "nothing_is_lost");
 	port_close(&in), port_close(&out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include <exos/file/procfs.h>
 #include <exos/heap.h>
 #include <exos/linux/linux.h>
 #include <exos/self.h>
@@ -30,6 +31,7 @@ static struct aegis_info info = {.tsc_hz = 1000000000, .cpus = 1, .boot_seconds 
 
 const struct aegis_info *machine_info = &info;
 struct list proc_list;
+const struct procfs_entry procfs_net_entries[] = { { .name = NULL } };
 struct proc *proc_keeper = &keeper;
 uint64_t proc_forks = 3;
 int first_process = 2;

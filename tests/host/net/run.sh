@@ -9,10 +9,8 @@ mkdir -p "$build"
 cd "$root"
 
 flags="-std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -Wall -Wextra -Werror -Wshadow -Iinclude -I."
-tcp=
-[ -e exos/net/tcp.c ] || tcp=$here/no_tcp.c
 objects=
-for source in exos/net/*.c "$here/check.c" $tcp; do
+for source in exos/net/*.c "$here/check.c"; do
 	object=$build/$(basename "$source" .c).o
 	gcc $flags -c -o "$object" "$source" &
 	objects="$objects $object"

@@ -1,0 +1,272 @@
+/* The interface's life, what comes in, and when. See interface.h. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/heap.h>
+#include <exos/interface/ring.h>
+#include <exos/lock.h>
+#include <exos/proc/proc.h>
+#include <exos/random.h>
+#include <exos/self.h>
+#include <exos/start.h>
+
+#define INFO_VA (EXOS_TABLES_VA + 0xc00000000ul) /* where the kernel's exposed net_info is bound */
+#define MTU 1500
+#define SLOTS_LEAST 256
+#define MEMORY_SHARE 512 /* of the machine's frames, the ring takes one in so many, as far as the kernel allows */
+#define ETHERTYPE 12     /* offsets in a frame */
+#define SOURCE 6
+
+frame_t interface_ring;
+const struct aegis_cap *interface_device;
+
+/* All domain lock. */
+static struct net_stack *stack;
+static struct aegis_ring *control;
+static frame_t *slot_frames; /* two slots in each */
+static uint32_t slots;
+static uint64_t keeper_until; /* when the keeper will look at the timers (ns); 0: it will not */
+
+struct net_stack *interface_stack(void) { return stack; }
+
+const struct aegis_net_info *interface_info(void)
+{
+	static bool bound;
+
+	if (!machine_info->net_devices)
+		return NULL;
+	bound = bound || frame_bind_shared(INFO_VA, machine_info->net.first, 1, BIND_READ);
+	return bound ? (const struct aegis_net_info *)INFO_VA : NULL;
+}
+
+struct interface_counts interface_counts(void)
+{
+	return (struct interface_counts){ .dropped_in = control ? control->dropped : 0, .lost_out = send_lost() };
+}
+
+static uint64_t port_now(void *data)
+{
+	(void)data;
+	return time_monotonic();
+}
+
+static uint64_t port_random(void *data)
+{
+	uint64_t r;
+
+	(void)data;
+	random_bytes(&r, sizeof(r));
+	return r;
+}
+
+static void *port_allocate(void *data, size_t n)
+{
+	(void)data;
+	return heap_alloc(n);
+}
+
+static void port_free(void *data, void *p)
+{
+	(void)data;
+	heap_free(p);
+}
+
+/* What we send is from our own Ethernet address, and of the protocols that we speak. */
+static bool add_guards(const uint8_t *address)
+{
+	static const uint16_t types[] = { 0x0800, 0x0806, 0x86dd };
+	struct aegis_atom atoms[] = {
+		{ .offset = ETHERTYPE, .size = 2, .mask = 0xffff },
+		{ .offset = SOURCE, .size = 4, .mask = UINT32_MAX },
+		{ .offset = SOURCE + 4, .size = 2, .mask = 0xffff },
+	};
+
+	for (int i = 0; i < 4; i++)
+		atoms[1].value = atoms[1].value << 8 | address[i];
+	atoms[2].value = (uint32_t)address[4] << 8 | address[5];
+	for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+		atoms[0].value = types[i];
+		if (aegis_guard_add(interface_ring, atoms, ARRAY_LENGTH(atoms), interface_device) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void give_frames(void)
+{
+	for (uint32_t i = 0; slot_frames && i < slots / 2; i++)
+		if (slot_frames[i])
+			frame_put(slot_frames[i]);
+	heap_free(slot_frames);
+	if (control)
+		frame_put(address_frame(control));
+	slot_frames = NULL;
+	control = NULL;
+}
+
+static bool take_frames(void)
+{
+	frame_t page;
+
+	slots = SLOTS_LEAST;
+	while (slots < NET_SLOTS_MAX && slots < frame_counts().total / MEMORY_SHARE)
+		slots *= 2;
+	slot_frames = heap_alloc(slots / 2 * sizeof(*slot_frames));
+	page = frame_get_zeroed();
+	if (page != NO_FRAME)
+		control = frame_address(page);
+	for (uint32_t i = 0; slot_frames && i < slots / 2; i++)
+		if ((slot_frames[i] = frame_get()) == NO_FRAME)
+			return false;
+	return slot_frames && control;
+}
+
+static int make_ring(void)
+{
+	struct aegis_ring_spec spec = { .device = DEVICE_NET0, .slots = slots };
+	int64_t result;
+
+	spec.object = frame_get_bare();
+	if (spec.object == NO_FRAME)
+		return -ENOMEM;
+	spec.control = address_frame(control);
+	spec.frames = (uintptr_t)slot_frames;
+	result = aegis_ring_create(&spec);
+	if (result >= 0) {
+		interface_ring = spec.object;
+		return 0;
+	}
+	frame_put_bare(spec.object);
+	return -EAFNOSUPPORT;
+}
+
+static void end_ring(void)
+{
+	frame_t object = interface_ring;
+
+	while (aegis_ring_destroy(object) == -E_AGAIN)
+		sched_yield_slice();
+	interface_ring = 0;
+	frame_put_bare(object);
+}
+
+static void configured(void *owner)
+{
+	static struct net_ipv4 last;
+	const struct net_ipv4 *c = net_ipv4(stack);
+	uint32_t bits = 0;
+
+	(void)owner;
+	if (memcmp(&last, c, sizeof(last)) == 0) /* it was IPv6 that changed */
+		return;
+	last = *c;
+	while (bits < 32 && c->mask[bits / 8] & 0x80 >> bits % 8)
+		bits++;
+	if (bits)
+		log_line("network: %u.%u.%u.%u/%u by DHCP", c->address[0], c->address[1], c->address[2], c->address[3], bits);
+	else
+		log_line("network: no IPv4 address");
+}
+
+static int begin(const struct aegis_net_info *info)
+{
+	struct net_port port = { .mtu = MIN(info->mtu, (uint32_t)MTU), .now = port_now, .random = port_random, .allocate = port_allocate, .free = port_free, .send = port_send, .flush = port_flush,
+		.filter_add = port_filter_add, .filter_remove = port_filter_remove };
+	int error = make_ring();
+
+	if (error)
+		return error;
+	memcpy(port.address, info->address, sizeof(port.address));
+	if (send_start() && add_guards(info->address))
+		stack = net_stack_new(&port);
+	if (stack)
+		return 0;
+	end_ring();
+	return -ENOMEM;
+}
+
+int interface_start(void)
+{
+	const struct aegis_net_info *info;
+	int error;
+
+	if (stack)
+		return 0;
+	info = interface_info();
+	interface_device = start_device(DEVICE_NET0);
+	if (!info)
+		return -EAFNOSUPPORT;
+	error = take_frames() ? begin(info) : -ENOMEM;
+	if (error) {
+		give_frames();
+		return error;
+	}
+	if (start_network_talks)
+		net_on_configured(stack, configured, NULL);
+	net_dhcp_start(stack);
+	interface_turn();
+	return 0;
+}
+
+/* The keeper is told only if it would come too late. */
+static void watch_timers(void)
+{
+	uint64_t due = net_due(stack);
+
+	if (!due || (keeper_until && keeper_until <= due))
+		return;
+	keeper_until = due;
+	wake_proc(proc_keeper);
+}
+
+void interface_turn(void)
+{
+	if (!stack)
+		return;
+	net_turn(stack);
+	watch_timers();
+}
+
+/* Not more than the ring holds: others want the lock too. What is left is looked at when the lock has been free. */
+void interface_input(void)
+{
+	uint32_t at, produced, end;
+
+	if (!stack)
+		return;
+	at = control->consumed;
+	produced = __atomic_load_n(&control->produced, __ATOMIC_ACQUIRE);
+	for (end = at + slots; at != produced && at != end; produced = __atomic_load_n(&control->produced, __ATOMIC_ACQUIRE)) {
+		uint32_t slot = at & (slots - 1);
+		const struct aegis_packet *p = (const struct aegis_packet *)((const uint8_t *)frame_address(slot_frames[slot / 2]) + slot % 2 * NET_SLOT_SIZE);
+
+		net_input(stack, p->data, p->length, p->tag);
+		__atomic_store_n(&control->consumed, ++at, __ATOMIC_RELEASE);
+	}
+	if (at != produced)
+		__atomic_fetch_or(&self->upcall.pending, (uint64_t)EVENT_NET, __ATOMIC_RELEASE);
+	interface_turn();
+}
+
+void interface_event(void)
+{
+	domain_lock();
+	interface_input();
+	domain_unlock();
+}
+
+uint64_t interface_due(void)
+{
+	if (!stack)
+		return 0;
+	keeper_until = net_due(stack);
+	return keeper_until ? machine_info->boot_tsc + time_to_ticks(keeper_until) + 1 : 0;
+}
+
+void interface_tick(void)
+{
+	uint64_t due = stack ? net_due(stack) : 0;
+
+	if (due && due <= time_monotonic())
+		net_turn(stack);
+}
+
+bool interface_unfinished(void) { return stack && net_unfinished(stack); }

@@ -1,0 +1,40 @@
+/* The domain's network interface: one stack (exos/net) over one ring of the kernel's (include/aegis/net.h). Domain lock held, but for interface_event.
+ *
+ * There is no network process. Whoever is told of a packet (EVENT_NET) empties the ring, for everybody: the environment that last went to wait for the endpoint whose filter took the packet, or the keeper, which also looks
+ * after timers. What happens to endpoints is told to their owners by net_event, from inside interface_turn, and nowhere else. */
+#pragma once
+
+#include <aegis/info.h>
+#include <exos/net/stack.h>
+
+struct proc;
+
+/* Brings the interface up, the first time; later it costs nothing. For the first socket of the internet families. 0; -EAFNOSUPPORT: the machine has no network device that is the domain's; -ENOMEM.
+ * An IPv4 address is there when net_configured says so, which takes a moment. */
+int interface_start(void);
+struct net_stack *interface_stack(void); /* null: it was not started */
+
+/* After calls on endpoints: frames that were collected go out, packets to ourselves come in, owners are told. It may wake anybody; nothing is waited for. */
+void interface_turn(void);
+
+/* The current process is about to wait for this endpoint: it will be told of its packets. A kernel call if it was another the last time, else nothing. */
+void interface_wait(const struct net_endpoint *e);
+/* p is at its end, in its environment: others will be told of what it was told. */
+void interface_forget(struct proc *p);
+
+/* EVENT_NET has come. Not with the domain lock held. */
+void interface_event(void);
+/* The same, with the lock. */
+void interface_input(void);
+
+/* For the keeper. interface_due: to which time (ticks; 0: none) it may sleep as far as the interface is concerned; it is woken if that becomes earlier. Then interface_tick. */
+uint64_t interface_due(void);
+void interface_tick(void);
+bool interface_unfinished(void); /* connections have data on their way that the other side has not acknowledged */
+
+struct interface_counts {
+	uint64_t dropped_in; /* packets that found no free slot */
+	uint64_t lost_out;   /* frames for which there was no room, or that a guard refused */
+};
+struct interface_counts interface_counts(void);
+const struct aegis_net_info *interface_info(void); /* null: there is no device */
