@@ -1,4 +1,7 @@
 /* A byte there and back between two processes, by sockets. Prints `row value`, ticks of the time-stamp counter a round trip, which under instruction counting are guest instructions. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -102,11 +105,39 @@ static void connections(void)
 	end(pid);
 }
 
+/* The same over the loopback address. */
+static void tcp(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof a;
+	int l = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+	char c = 'x';
+
+	if (l < 0) { /* the machine has no network interface */
+		printf("# tcp.loopback.rt: no internet sockets here\n");
+		return;
+	}
+	check(!bind(l, (struct sockaddr *)&a, length) && !listen(l, 1) && !getsockname(l, (struct sockaddr *)&a, &length), "listen");
+	ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+	check(!connect(ends[0], (struct sockaddr *)&a, length), "connect");
+	ends[1] = accept(l, NULL, NULL);
+	check(ends[1] >= 0 && !setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) && !setsockopt(ends[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), "accept");
+	pid_t pid = other_end(echo_pair);
+	for (int warm = 1; warm >= 0; warm--) {
+		start();
+		for (int i = 0; i < ROUNDS; i++)
+			check(write(ends[0], &c, 1) == 1 && read(ends[0], &c, 1) == 1, "tcp");
+	}
+	printf("tcp.loopback.rt %lu\n", each(ROUNDS));
+	end(pid);
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	pair();
 	by_epoll();
 	connections();
+	tcp();
 	return 0;
 }

@@ -78,6 +78,7 @@ static void epoll_release(struct file *f)
 
 	LIST_FOR_EACH_SAFE(l, following, &e->items)
 		item_free(CONTAINER_OF(l, struct item, link));
+	wake_all(&e->polled); /* of the threads of a process one may poll what another closes */
 	heap_free(e);
 }
 

@@ -133,14 +133,14 @@ int64_t linux_setsockopt(struct regs *r)
 	if ((int32_t)A4(r) < 0)
 		return -EINVAL;
 	if ((int)A1(r) != LEVEL_SOCKET)
-		return s->family == FAMILY_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
+		return s->family == FAMILY_UNIX ? -EOPNOTSUPP : linux_set_internet(s, (int)A1(r), (int)A2(r), A3(r), (uint32_t)A4(r));
 	err = set_general(s, (int)A2(r), A3(r), (uint32_t)A4(r));
 	if (!err && s->ops->changed)
 		s->ops->changed(s);
 	return err;
 }
 
-static int give(uint64_t program, uint64_t program_length, const void *value, uint32_t length)
+int linux_option_out(uint64_t program, uint64_t program_length, const void *value, uint32_t length)
 {
 	int32_t room;
 
@@ -205,15 +205,15 @@ static int get_general(struct socket *s, int name, uint64_t program, uint64_t pr
 
 	switch (name) {
 	case SO_LINGER:
-		return give(program, program_length, &l, sizeof(l));
+		return linux_option_out(program, program_length, &l, sizeof(l));
 	case SO_RECEIVE_TIMEOUT:
 	case SO_SEND_TIMEOUT:
-		return give(program, program_length, &t, sizeof(t));
+		return linux_option_out(program, program_length, &t, sizeof(t));
 	case SO_PEER_CREDENTIALS:
-		return give(program, program_length, s->family == FAMILY_UNIX ? &unix_socket(s)->others : &nobody, sizeof(nobody));
+		return linux_option_out(program, program_length, s->family == FAMILY_UNIX ? &unix_socket(s)->others : &nobody, sizeof(nobody));
 	default:
 		err = number_of(s, name, &value);
-		return err ? err : give(program, program_length, &value, sizeof(value));
+		return err ? err : linux_option_out(program, program_length, &value, sizeof(value));
 	}
 }
 
@@ -225,6 +225,6 @@ int64_t linux_getsockopt(struct regs *r)
 	if (err)
 		return err;
 	if ((int)A1(r) != LEVEL_SOCKET)
-		return s->family == FAMILY_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
+		return s->family == FAMILY_UNIX ? -EOPNOTSUPP : linux_get_internet(s, (int)A1(r), (int)A2(r), A3(r), A4(r));
 	return get_general(s, (int)A2(r), A3(r), A4(r));
 }

@@ -65,6 +65,8 @@ static void detach(struct tcp *c)
 	}
 	tcp_holes_end(c);
 	net_leave(&c->e);
+	c->state = TCP_CLOSED;
+	c->output_end = true; /* so that who is told of a release writes nothing more */
 	c->next = NULL;
 	c->queued = c->head_skip = 0;
 	while (!list_empty(&c->queue)) {
@@ -84,7 +86,6 @@ static void end(struct net_endpoint *e)
 		tcp_listener_end(c);
 	detach(c);
 	tcp_receive_end(c);
-	c->state = TCP_CLOSED;
 }
 
 static void free_connection(struct tcp *c)
@@ -96,8 +97,7 @@ static void free_connection(struct tcp *c)
 void tcp_die(struct tcp *c, int error)
 {
 	detach(c);
-	c->state = TCP_CLOSED;
-	c->dead = c->input_end = c->output_end = true;
+	c->dead = c->input_end = true;
 	if (c->e.closed) {
 		free_connection(c);
 		return;

@@ -4,8 +4,6 @@
  * no more memory than twice the receive buffer, so that somebody who sends single bytes with gaps between them does not get more out of us than one who sends honestly. */
 #include <exos/net/tcp.h>
 
-#define SMALL 480 /* bytes: up to here a block is made to measure */
-
 static struct tcp_block *block_of(const struct list *l) { return CONTAINER_OF(l, struct tcp_block, link); }
 static uint32_t length_of(const struct tcp_block *b) { return b->end - b->first; }
 static uint32_t end_of(const struct tcp_block *b) { return b->seq + length_of(b); }
@@ -88,7 +86,7 @@ static uint32_t append(struct tcp *c, const uint8_t *data, uint32_t length)
 		uint32_t left = length - done, n;
 
 		if (!b || b->end == b->room) {
-			b = block_new(c, c->rcv_nxt + done, !b && left <= SMALL ? 512 - (uint32_t)sizeof(*b) : TCP_BLOCK_ROOM);
+			b = block_new(c, c->rcv_nxt + done, !b && left <= 512 - sizeof(*b) ? 512 - (uint32_t)sizeof(*b) : TCP_BLOCK_ROOM);
 			if (!b)
 				break;
 			list_append(&c->blocks, &b->link);
@@ -155,7 +153,7 @@ static void remember(struct tcp *c, uint32_t seq)
 static uint32_t add_range(struct tcp *c, struct list *after, uint32_t seq, const uint8_t *data, uint32_t length)
 {
 	struct tcp_block *b = after == &c->ahead ? NULL : block_of(after);
-	uint32_t size = length <= SMALL ? ROUND_UP(length + (uint32_t)sizeof(*b), 128u) : 2048;
+	uint32_t size = length <= 512 - sizeof(*b) ? 512 : 2048; /* not smaller: that would make long lists of small change */
 
 	if (b && end_of(b) == seq && b->room - b->end >= length) {
 		memcpy(b->data + b->end, data, length);

@@ -165,7 +165,7 @@ static void answer(struct tcp_record *r)
 /* RFC 9293 3.10.7.4 and 3.6.1, RFC 6191; RST does not end it early (RFC 1337). */
 bool tcp_time_wait_input(struct tcp_record *r, const struct tcp_segment *g)
 {
-	bool later = r->timestamps && g->has_timestamps ? tcp_before(r->ts_recent, g->tsval) : tcp_before(r->rcv_nxt, g->seq);
+	bool timestamps = r->timestamps && g->has_timestamps && g->tsval != r->ts_recent, later = timestamps ? tcp_before(r->ts_recent, g->tsval) : tcp_before(r->rcv_nxt, g->seq);
 
 	if (g->flags & TCP_RST)
 		return true;

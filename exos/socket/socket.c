@@ -2,6 +2,7 @@
 #include <exos/heap.h>
 #include <exos/proc/proc.h>
 #include <exos/sched/turn.h>
+#include <exos/socket/internet.h>
 #include <exos/socket/socket.h>
 #include <exos/socket/unix.h>
 #include <exos/vm/copy.h>
@@ -25,6 +26,9 @@ int socket_new(uint16_t family, uint16_t type, int protocol, struct socket **out
 	switch (family) {
 	case FAMILY_UNIX:
 		return unix_new(type, protocol, out);
+	case FAMILY_INET:
+	case FAMILY_INET6:
+		return internet_new(family, type, protocol, out);
 	default:
 		return -EAFNOSUPPORT;
 	}

@@ -42,7 +42,6 @@ static void a_counter_adds_and_is_taken_whole(void)
 	FAILS(syscall(SYS_read, fd, &value, 7L), EINVAL);
 	FAILS(syscall(SYS_write, fd, &value, 7L), EINVAL);
 	FAILS(syscall(SYS_write, fd, 8L, 8L), EFAULT);
-	FAILS(lseek(fd, 0, SEEK_SET), ESPIPE);
 	event_give(fd, UINT64_MAX - 1);
 	IS(polled(fd), POLLIN);
 	value = 1;
@@ -206,7 +205,7 @@ static void each_thread_has_its_own_cpu_time(void)
 	IS(pthread_getcpuclockid(pthread_self(), &clock), 0);
 	CHECK(cpu_ns(clock) - before < measured / 2);
 	IS(getrusage(RUSAGE_THREAD, &usage), 0);
-	CHECK((usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000 < cpu_ns(CLOCK_PROCESS_CPUTIME_ID));
+	CHECK(usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000 < cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - measured / 2);
 	IS(clock_getcpuclockid(getpid(), &clock), 0);
 	CHECK(cpu_ns(clock) >= all);
 	FAILS(syscall(SYS_clock_gettime, (clockid_t)((~30000u << 3) | 2), &(struct timespec){0}), EINVAL);

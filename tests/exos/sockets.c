@@ -348,10 +348,12 @@ static void random_calls(void)
 			int s = socket(AF_UNIX, ((int[]){ SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET })[i % 3] | SOCK_NONBLOCK, 0);
 			CHECK(s >= 0);
 		}
+		for (int i = 0; i < 12; i++) /* where there is a network interface */
+			socket(i & 1 ? AF_INET : AF_INET6, (i & 2 ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK, 0);
 		for (int i = 0; i < 20000; i++) {
 			long a[6];
 			for (int n = 0; n < 512; n += 7)
-				memory[n] = (long)random_below(&r, 4);
+				memory[n] = (long)random_below(&r, 12); /* families, too */
 			for (int n = 0; n < 6; n++) {
 				uint32_t kind = random_below(&r, 8);
 				a[n] = kind < 3 ? (long)random_below(&r, 40) : kind < 6 ? (long)&memory[random_below(&r, 500)] : kind == 6 ? -(long)random_below(&r, 5000) : (long)random_below(&r, 0xffffffff) << random_below(&r, 32);
@@ -359,7 +361,7 @@ static void random_calls(void)
 			a[0] = 3 + (long)random_below(&r, 40);
 			long number = calls[random_below(&r, sizeof calls / sizeof *calls)];
 			if (number == SYS_socket || number == SYS_socketpair)
-				a[0] = 1, a[1] |= SOCK_NONBLOCK;
+				a[0] = ((int[]){ AF_UNIX, AF_INET, AF_INET6 })[random_below(&r, 3)], a[1] |= SOCK_NONBLOCK;
 			if (number == SYS_sendto || number == SYS_recvfrom)
 				a[3] |= MSG_DONTWAIT;
 			syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

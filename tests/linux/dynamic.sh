@@ -23,7 +23,7 @@ is "$status" 0 "and its exit status"
 capture machine -- perl -e 'my %h = map { $_ => length } qw(a bb ccc); print join(",", map { "$_$h{$_}" } sort keys %h), "\n"; exit 3'
 is "$output" "a1,bb2,ccc3" "perl, found in the host's PATH"
 is "$status" 3 "and its exit status"
-capture machine --file /usr/bin/sort --file "$library_folder/libcrypto.so.3" --file /usr/bin/cut -- bash -c \
+capture machine --file /usr/bin/sort --file /usr/bin/cut -- bash -c \
 	'f() { echo "$1-$$" | /usr/bin/cut -d- -f1; }; for i in 3 1 2; do f $i & done | /usr/bin/sort | tr "\n" " "; wait; x=$(echo inner; exit 4); echo "$x $?"; kill -TERM $BASHPID; echo not here'
 is "$output" "1 2 3 inner 4" "bash runs other dynamic executables in pipes"
 is "$status" 143 "and ends by its own signal"

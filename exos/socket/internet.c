@@ -1,0 +1,193 @@
+/* Internet sockets: what TCP, UDP and ICMP have in common. See internet.h. */
+#include <exos/heap.h>
+#include <exos/interface/interface.h>
+#include <exos/proc/proc.h>
+#include <exos/self.h>
+#include <exos/socket/internet.h>
+
+#define PORT_UNPRIVILEGED 1024
+
+struct name_ipv4 {
+	uint16_t family;
+	uint8_t port[2], address[4], zero[8];
+};
+struct name_ipv6 {
+	uint16_t family;
+	uint8_t port[2], flow[4], address[16];
+	uint32_t scope;
+};
+#define NAME_IPV6_LEAST 24 /* without the scope */
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+int internet_name_in(const struct socket *s, const struct socket_address *a, uint32_t length, struct net_name *name)
+{
+	if (length < (s->family == FAMILY_INET ? sizeof(struct name_ipv4) : NAME_IPV6_LEAST))
+		return -EINVAL;
+	if (a->family != s->family)
+		return -EAFNOSUPPORT;
+	if (a->family == FAMILY_INET) {
+		const struct name_ipv4 *n = (const struct name_ipv4 *)a;
+
+		memcpy(name->address.bytes, mapped, sizeof(mapped));
+		memcpy(name->address.bytes + sizeof(mapped), n->address, sizeof(n->address));
+		name->port = (uint16_t)(n->port[0] << 8 | n->port[1]);
+	} else {
+		const struct name_ipv6 *n = (const struct name_ipv6 *)a;
+
+		memcpy(name->address.bytes, n->address, sizeof(n->address));
+		name->port = (uint16_t)(n->port[0] << 8 | n->port[1]);
+	}
+	return 0;
+}
+
+uint32_t internet_name_out(const struct socket *s, const struct net_name *name, struct socket_address *a)
+{
+	const uint8_t port[2] = {(uint8_t)(name->port >> 8), (uint8_t)name->port};
+
+	*a = (struct socket_address){.family = s->family};
+	memcpy(a->bytes, port, sizeof(port));
+	if (s->family == FAMILY_INET) {
+		memcpy(((struct name_ipv4 *)a)->address, name->address.bytes + sizeof(mapped), 4);
+		return sizeof(struct name_ipv4);
+	}
+	memcpy(((struct name_ipv6 *)a)->address, name->address.bytes, sizeof(name->address));
+	return sizeof(struct name_ipv6);
+}
+
+void internet_event(void *owner, uint32_t what)
+{
+	struct socket *s = owner;
+	const uint32_t everybody = NET_ERROR | NET_HANGUP | NET_CONNECTED;
+
+	if (s->listening)
+		wake_one(&s->readers); /* each of those that wait to accept takes one, and wakes the next */
+	else if (what & (NET_READABLE | NET_INPUT_END | everybody))
+		wake_all(&s->readers);
+	if (what & (NET_WRITABLE | everybody))
+		wake_all(&s->writers);
+	wake_all(&s->polled);
+}
+
+struct internet_socket *internet_make(const struct socket_ops *ops, uint16_t family, uint16_t type, int protocol)
+{
+	struct internet_socket *i = heap_alloc(sizeof(*i));
+
+	if (i)
+		socket_init(&i->s, ops, family, type, protocol);
+	return i;
+}
+
+int internet_new(uint16_t family, uint16_t type, int protocol, struct socket **out)
+{
+	int echo = family == FAMILY_INET ? PROTOCOL_ICMP : PROTOCOL_ICMPV6;
+	int usual = type == SOCKET_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
+	struct internet_socket *i;
+	int err;
+
+	if (type != SOCKET_STREAM && type != SOCKET_DATAGRAM)
+		return -ESOCKTNOSUPPORT;
+	if (protocol && protocol != usual && !(type == SOCKET_DATAGRAM && protocol == echo))
+		return -EPROTONOSUPPORT;
+	err = interface_start();
+	if (err)
+		return err;
+	protocol = protocol ? protocol : usual;
+	i = internet_make(type == SOCKET_STREAM ? &internet_stream_ops : &internet_datagram_ops, family, type, protocol);
+	if (!i)
+		return -ENOMEM;
+	i->e = net_endpoint_new(interface_stack(), (enum net_kind)protocol, family == FAMILY_INET6, internet_event, i);
+	if (!i->e) {
+		heap_free(i);
+		return -ENOMEM;
+	}
+	*out = &i->s;
+	return 0;
+}
+
+int internet_bind(struct socket *s, const struct socket_address *a, uint32_t length)
+{
+	struct net_name name;
+	int err = internet_name_in(s, a, length, &name);
+
+	if (err)
+		return err;
+	if (name.port && name.port < PORT_UNPRIVILEGED && self->proc->euid && s->protocol != PROTOCOL_ICMP && s->protocol != PROTOCOL_ICMPV6)
+		return -EACCES;
+	internet_changed(s);
+	err = net_bind(internet_socket(s)->e, &name);
+	interface_turn();
+	return err;
+}
+
+int internet_name(struct socket *s, bool peer, struct socket_address *a)
+{
+	struct internet_socket *i = internet_socket(s);
+	struct net_name name;
+
+	if (!(peer ? net_remote : net_local)(i->e, &name) && peer)
+		return -ENOTCONN;
+	if (peer && s->type == SOCKET_STREAM && !(net_ready(i->e) & NET_CONNECTED))
+		return -ENOTCONN;
+	return (int)internet_name_out(s, &name, a);
+}
+
+int internet_error(struct socket *s)
+{
+	if (!s->error)
+		s->error = net_error(internet_socket(s)->e);
+	return socket_error(s);
+}
+
+/* Packets of what one waits for come to oneself, without a way round by the keeper. */
+int internet_wait(struct internet_socket *i, struct wait_queue *q, struct patience *patience)
+{
+	if (!patience->none)
+		interface_wait(i->e);
+	return socket_wait(&i->s, q, patience, !i->s.listening);
+}
+
+void internet_changed(struct socket *s)
+{
+	struct internet_socket *i = internet_socket(s);
+	struct net_tuning t = {.send_size = s->send_size == SOCKET_SIZE ? 0 : s->send_size,
+		.receive_size = s->receive_size == SOCKET_SIZE ? 0 : s->receive_size, /* what nobody has set grows by itself */
+		.linger = s->linger ? (int32_t)s->linger_seconds + 1 : 0};
+
+	net_tune(i->e, &t);
+	net_set_flags(i->e, i->flags | (s->reuse_address ? NET_REUSE_ADDRESS : 0) | (s->reuse_port ? NET_REUSE_PORT : 0) | (s->keep_alive ? NET_KEEPALIVE : 0) |
+				    (s->broadcast ? NET_BROADCAST : 0));
+	if (!s->error)
+		s->error = net_error(i->e); /* for SO_ERROR */
+	interface_turn();
+}
+
+uint32_t internet_poll(struct socket *s)
+{
+	struct internet_socket *i = internet_socket(s);
+	uint32_t what = net_ready(i->e), ready = 0;
+
+	ready |= what & (NET_READABLE | NET_INPUT_END) ? POLL_IN : 0;
+	ready |= what & NET_WRITABLE ? POLL_OUT : 0;
+	ready |= what & NET_ERROR ? POLL_ERROR : 0;
+	ready |= what & NET_HANGUP ? POLL_HANGUP : 0;
+	ready |= what & NET_INPUT_END ? POLL_PEER_DONE : 0;
+	if (!ready && !s->listening)
+		interface_wait(i->e);
+	return ready;
+}
+
+void internet_release(struct socket *s)
+{
+	struct internet_socket *i = internet_socket(s);
+
+	if (s->linger && !s->linger_seconds)
+		net_abort(i->e);
+	else
+		net_close(i->e);
+	if (i->tail != NO_FRAME)
+		frame_put(i->tail);
+	socket_wake(s); /* of the threads of a process one may poll what another closes */
+	heap_free(i);
+	interface_turn();
+}
