@@ -212,7 +212,7 @@ static void small_writes(void)
 
 static void many_connections_to_many_servers(void)
 {
-	enum { SERVERS = 3, CONNECTIONS = 300 };
+	enum { SERVERS = 3, CONNECTIONS = 1000 };
 	uint16_t port;
 	int l = serve(AF_INET, &port, 128);
 	pid_t pids[SERVERS];
