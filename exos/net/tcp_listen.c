@@ -267,7 +267,8 @@ void tcp_request_input(struct net_stack *s, struct tcp_record *r, const struct t
 	if (r->timestamps && (!g->has_timestamps || tcp_before(g->tsval, r->ts_recent)))
 		return;
 	if (g->flags & TCP_SYN || g->seq - r->rcv_nxt > first_window(r->listener)) {
-		answer(r); /* another one's: it resets us if it means a new connection (RFC 5961 4) */
+		if (tcp_span(g)) /* another one's: it resets us if it means a new connection (RFC 5961 4). As in TIME_WAIT, acknowledgements alone are not answered */
+			answer(r);
 		return;
 	}
 	if (!(g->flags & TCP_ACK))

@@ -175,7 +175,7 @@ bool tcp_time_wait_input(struct tcp_record *r, const struct tcp_segment *g)
 	}
 	if (g->flags & TCP_FIN && g->seq + tcp_span(g) == r->rcv_nxt)
 		wait(r);
-	if (tcp_span(g) || g->seq != r->rcv_nxt)
+	if (tcp_span(g)) /* an acknowledgement alone is never answered: two ends that wait with different numbers would not stop */
 		answer(r);
 	return true;
 }

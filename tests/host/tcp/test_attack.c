@@ -116,6 +116,32 @@ static void resets(void)
 	pair_end();
 }
 
+/* Two ends with different numbers must not answer each other's answers for ever. */
+static void no_storm(void)
+{
+	static const enum net_tcp_state states[] = { TCP_SYN_RECEIVED, TCP_ESTABLISHED, TCP_FIN_WAIT_2, TCP_TIME_WAIT };
+
+	begin(8);
+	for (uint32_t i = 0; i < ARRAY_LENGTH(states); i++) {
+		uint32_t right;
+		uint64_t before;
+
+		bring_to(states[i]);
+		right = raw.seq;
+		before = raw.count;
+		for (int k = 0; k < 1000; k++) {
+			raw.seq = right + 100000;
+			raw_send(b, TCP_ACK, NULL, 0);
+		}
+		run(10 * MS);
+		ok(raw.count - before <= 10, "%s: 1,000 acknowledgements from nowhere get %lu answers", names[states[i]], raw.count - before);
+		raw.seq = right;
+		raw_send(b, TCP_RST, NULL, 0);
+		forget_server();
+	}
+	pair_end();
+}
+
 static void blind(void)
 {
 	uint64_t before;
@@ -361,6 +387,7 @@ int main(int argc, char **argv)
 {
 	test_start(argc, argv);
 	resets();
+	no_storm();
 	blind();
 	old_duplicates();
 	flood();
