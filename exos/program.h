@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include <aegis/cap.h>
 #include <aegis/info.h>
 #include <aegis/types.h>
 #include <exos/layout.h>
@@ -37,7 +38,13 @@
 	X(8, serve, "(const struct exos_service *)", \
 	  "takes protected control transfers at these entries, and sleeps between them, until a signal comes. Called from an entry it goes back to that sleep: for when " \
 	  "transfer_back finds nobody who waits, and after asynchronous ones. Not with threads. EINTR EINVAL EFAULT") \
-	X(9, info, "(uint64_t what)", "the address where an exposed table can be read: EXOS_INFO_ below. EINVAL")
+	X(9, info, "(uint64_t what)", "the address where an exposed table can be read: EXOS_INFO_ below. EINVAL") \
+	X(10, net, "(struct exos_net *)", \
+	  "a ring on the network interface becomes the program's, until its end or its exec; a fork's child has none. Waits, up to 10 s, until the interface has an address. " \
+	  "EBUSY (there is one) EAFNOSUPPORT (no network) EADDRNOTAVAIL ENOMEM EINTR EFAULT EINVAL") \
+	X(11, net_wait, "(uint32_t seen, uint64_t deadline)", \
+	  "sleeps until the ring has more packets than `seen` (0 at once, if it has), there is room to send again, or the deadline (ticks of the time-stamp counter; 0: none) is past. " \
+	  "0, perhaps without a reason; EINTR ETIMEDOUT EINVAL (no ring)")
 
 #define X(number, name, arguments, text) EXOS_CALL_##name = EXOS_CALL_FIRST + (number),
 enum exos_call { EXOS_CALLS(X) };
@@ -72,6 +79,20 @@ struct exos_handlers {
 /* The program bears losses: frames that it does not give back in time are taken and are not its own any more. Where they were bound there is a page fault, and what is bound
  * there next must not be the same frame, which may be somebody else's by then. Without this it is killed instead. */
 #define EXOS_HANDLERS_BEARS 2ul
+
+/* A ring of the program's own (aegis/net.h), on which it runs its own protocols (exos/lib/net has a stack). The domain's stack keeps the interface: it answers for its addresses, and everything that
+ * no filter of the program's takes is its. The program installs filters, which are to name itself (environment) as who is told, and sends what is from the interface's Ethernet address. */
+struct exos_net {
+	uint64_t frames;        /* asked: where to put the numbers of the ring's frames, slots / 2 of them, each with two slots, in order (exos_frame_bytes); */
+	uint32_t slots;         /* and how many slots: a power of two, 2 to NET_SLOTS_MAX */
+	frame_t ring;           /* told: its name, */
+	frame_t control;        /* the frame of its control page (struct aegis_ring), */
+	uint32_t mtu;           /* bytes behind the Ethernet header, */
+	struct aegis_cap device; /* with which filters may be installed; it cannot be narrowed further */
+	uint8_t ethernet[6];    /* the interface's address */
+	uint8_t router_ethernet[6]; /* zero: not known */
+	uint8_t address[4], mask[4], router[4]; /* IPv4, as on the wire; router zero: none */
+};
 
 /* Where transfers enter (aegis/calls.h: transfer): rax the caller's env_id, every other register the caller's, rsp and the FS base too. */
 struct exos_service {

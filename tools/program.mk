@@ -1,12 +1,17 @@
 # Programs that run inside the machine: ordinary static Linux executables, and the parts of ExOS that they may be linked with. Included by the Makefile.
 PROGRAM_FLAGS := -static -D_GNU_SOURCE -std=gnu11 -g -fno-pie -no-pie -I. -Iinclude $(WARNINGS)
 LIB_SOURCES := $(sort $(wildcard exos/lib/*/*.c exos/lib/*/*.S exos/lib/*/*/*.c exos/lib/*/*/*.S))
-LIB_OBJECTS := $(LIB_SOURCES:%=$(BUILD)/%.o)
+# The network stack is the domain's own, compiled once more for programs.
+STACK_OBJECTS := $(patsubst %,$(BUILD)/program/%.o,$(wildcard exos/net/*.c))
+LIB_OBJECTS := $(LIB_SOURCES:%=$(BUILD)/%.o) $(STACK_OBJECTS)
 
 # Runs inside fault handlers, which save no vector registers; and a branch that is always taken is an instruction less than a choice.
 $(BUILD)/exos/lib/vm/%.o: PROGRAM_FLAGS += -mgeneral-regs-only -fno-if-conversion -fno-if-conversion2
 
 $(BUILD)/exos/lib/%.o: exos/lib/%
+	@mkdir -p $(@D)
+	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -c -o $@ $<
+$(BUILD)/program/%.o: %
 	@mkdir -p $(@D)
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -c -o $@ $<
 $(BUILD)/libexos.a: $(LIB_OBJECTS)

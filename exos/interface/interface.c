@@ -4,6 +4,7 @@
 #include <exos/interface/ring.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
+#include <exos/program/program.h>
 #include <exos/random.h>
 #include <exos/self.h>
 #include <exos/start.h>
@@ -23,6 +24,7 @@ static struct net_stack *stack;
 static struct aegis_ring *control;
 static frame_t *slot_frames; /* two slots in each */
 static uint32_t slots;
+static struct wait_queue awaiting; /* an address */
 static uint64_t keeper_until; /* when the keeper will look at the timers (ns); 0: it will not */
 
 struct net_stack *interface_stack(void) { return stack; }
@@ -70,8 +72,9 @@ static void port_free(void *data, void *p)
 }
 
 /* What we send is from our own Ethernet address, and of the protocols that we speak. */
-static bool add_guards(const uint8_t *address)
+bool interface_guard(frame_t ring)
 {
+	const uint8_t *address = interface_info()->address;
 	static const uint16_t types[] = { 0x0800, 0x0806, 0x86dd };
 	struct aegis_atom atoms[] = {
 		{ .offset = ETHERTYPE, .size = 2, .mask = 0xffff },
@@ -84,7 +87,7 @@ static bool add_guards(const uint8_t *address)
 	atoms[2].value = (uint32_t)address[4] << 8 | address[5];
 	for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
 		atoms[0].value = types[i];
-		if (aegis_guard_add(interface_ring, atoms, ARRAY_LENGTH(atoms), interface_device) < 0)
+		if (aegis_guard_add(ring, atoms, ARRAY_LENGTH(atoms), interface_device) < 0)
 			return false;
 	}
 	return true;
@@ -155,6 +158,9 @@ static void configured(void *owner)
 	uint32_t bits = 0;
 
 	(void)owner;
+	wake_all(&awaiting);
+	if (!start_network_talks)
+		return;
 	if (memcmp(&last, c, sizeof(last)) == 0) /* it was IPv6 that changed */
 		return;
 	last = *c;
@@ -175,7 +181,7 @@ static int begin(const struct aegis_net_info *info)
 	if (error)
 		return error;
 	memcpy(port.address, info->address, sizeof(port.address));
-	if (send_start() && add_guards(info->address))
+	if (send_start() && interface_guard(interface_ring))
 		stack = net_stack_new(&port);
 	if (stack)
 		return 0;
@@ -199,11 +205,28 @@ int interface_start(void)
 		give_frames();
 		return error;
 	}
-	if (start_network_talks)
-		net_on_configured(stack, configured, NULL);
+	wait_queue_init(&awaiting);
+	net_on_configured(stack, configured, NULL);
 	net_dhcp_start(stack);
 	interface_turn();
 	return 0;
+}
+
+int interface_await(uint64_t deadline)
+{
+	int error = 0;
+
+	while (!error && !net_configured(stack))
+		error = wait_on(&awaiting, deadline);
+	return error ? error : *(const uint32_t *)net_ipv4(stack)->address ? 0 : -EADDRNOTAVAIL;
+}
+
+void interface_router(uint8_t *ethernet)
+{
+	struct net_address router = net_from_ipv4(net_ipv4(stack)->router);
+
+	if (!net_neighbour(stack, &router, ethernet))
+		memset(ethernet, 0, 6);
 }
 
 /* The keeper is told only if it would come too late. */
@@ -230,6 +253,7 @@ void interface_input(void)
 {
 	uint32_t at, produced, end;
 
+	program_net_event();
 	if (!stack)
 		return;
 	at = control->consumed;

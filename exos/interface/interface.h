@@ -14,6 +14,12 @@ struct proc;
 int interface_start(void);
 struct net_stack *interface_stack(void); /* null: it was not started */
 
+/* Waits until there is an IPv4 address. 0; -EADDRNOTAVAIL: it will not get one for now; -EINTR, -ETIMEDOUT (ticks). */
+int interface_await(uint64_t deadline);
+/* For a program with a ring of its own (program/net.c): from it may be sent what the domain itself may send. False: no room for guards. */
+bool interface_guard(frame_t ring);
+void interface_router(uint8_t *ethernet); /* the router's address on the link; zero: not known, or there is none */
+
 /* After calls on endpoints: frames that were collected go out, packets to ourselves come in, owners are told. It may wake anybody; nothing is waited for. */
 void interface_turn(void);
 

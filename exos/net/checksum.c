@@ -25,6 +25,8 @@ uint32_t net_sum(const void *data, uint32_t length, uint32_t before)
 	return (uint32_t)sum + (uint32_t)(sum >> 32);
 }
 
+uint32_t net_piece_sum(const void *data, uint32_t length) { return net_sum_fold(net_sum(data, length, 0)); }
+
 uint32_t net_sum_pseudo(const struct net_address *source, const struct net_address *destination, uint8_t protocol, uint32_t length)
 {
 	uint8_t last[8] = { 0 };

@@ -7,15 +7,6 @@
 
 /* Addresses */
 static inline uint32_t net_ipv4_of(const struct net_address *a) { return *(const net_half *)(a->bytes + 12); } /* as on the wire */
-static inline struct net_address net_from_ipv4(const void *bytes)
-{
-	struct net_address a;
-
-	*(net_word *)a.bytes = 0;
-	*(net_half *)(a.bytes + 8) = 0xffff0000;
-	*(net_half *)(a.bytes + 12) = *(const net_half *)bytes;
-	return a;
-}
 static inline bool net_same(const struct net_address *a, const struct net_address *b)
 {
 	return *(const net_word *)a->bytes == *(const net_word *)b->bytes && *(const net_word *)(a->bytes + 8) == *(const net_word *)(b->bytes + 8);
@@ -68,6 +59,9 @@ struct net_neighbour *neighbour_find(struct net_stack *s, const struct net_addre
 void neighbour_learn(struct net_stack *s, struct net_neighbour *n, const uint8_t *ethernet, bool confirmed);
 /* Sends an IP packet that begins at `header`, with room for the Ethernet header before it. */
 int neighbour_send(struct net_stack *s, struct net_neighbour *n, uint16_t type, uint8_t *header, uint32_t length, const struct net_part *parts, uint32_t parts_n);
+/* The sender of a packet, when the interface is shared: answers go to where it came from. */
+void neighbour_heard(struct net_stack *s, const struct net_address *from, const uint8_t *ethernet);
+int next_hop(struct net_stack *s, const struct net_address *destination, struct net_neighbour **out); /* route.c */
 void neighbours_start(struct net_stack *s);
 void neighbours_end(struct net_stack *s);
 int ethernet_send(struct net_stack *s, const uint8_t *to, uint16_t type, uint8_t *header, uint32_t length, const struct net_part *parts, uint32_t n);
@@ -176,6 +170,8 @@ struct ip_state {
 	uint64_t announced;              /* when our IPv4 address was defended last */
 	uint16_t next_id;                /* of IPv4 */
 	uint32_t neighbour_count;
+	struct net_address heard;        /* who was heard last, and from where: neighbour_heard; zero: nobody */
+	uint8_t heard_ethernet[6];
 	struct list neighbours[NEIGHBOUR_BUCKETS];
 	struct net_neighbour group, loopback; /* to broadcast and multicast addresses; to ourselves */
 	struct list loop;                /* of net_waiting: packets to ourselves */

@@ -53,6 +53,8 @@ void ipv4_input(struct net_stack *s, const uint8_t *ip, uint32_t length, uint64_
 		s->counters.malformed++;
 		return;
 	}
+	if (s->port.shared && !loopback)
+		neighbour_heard(s, &p.source, ip - ETHERNET_HEADER + 6);
 	fragment = net_get16(ip + 6);
 	if (!is_for_us(s, &p) && !(p.protocol == PROTOCOL_UDP && !group && dhcp_wants(s, p.data, p.length))) {
 		s->counters.strangers++;

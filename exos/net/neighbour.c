@@ -52,6 +52,7 @@ void net_waiting_free(struct net_stack *s, struct list *queue)
 static void forget(struct net_stack *s, struct net_neighbour *n)
 {
 	s->route_generation++;
+	memset(&s->ip->heard, 0, sizeof(s->ip->heard));
 	s->ip->neighbour_count--;
 	net_timer_clear(s, &n->timer);
 	net_waiting_free(s, &n->queue);
@@ -182,9 +183,30 @@ static void neighbour_expired(struct net_timer *t)
 	}
 }
 
-void neighbour_learn(struct net_stack *s, struct net_neighbour *n, const uint8_t *ethernet, bool confirmed)
+/* What waited for its address goes. */
+static void send_waiting(struct net_stack *s, struct net_neighbour *n)
 {
 	struct list waiting;
+
+	n->asked = n->queued = 0;
+	list_init(&waiting);
+	while (!list_empty(&n->queue)) {
+		struct list *l = n->queue.next;
+
+		list_remove(l);
+		list_append(&waiting, l);
+	}
+	while (!list_empty(&waiting)) {
+		struct net_waiting *w = CONTAINER_OF(waiting.next, struct net_waiting, link);
+
+		list_remove(&w->link);
+		neighbour_send(s, n, w->type, w->data + ETHERNET_HEADER, w->length, NULL, 0);
+		net_free(s, w);
+	}
+}
+
+void neighbour_learn(struct net_stack *s, struct net_neighbour *n, const uint8_t *ethernet, bool confirmed)
+{
 	bool changed = memcmp(n->ethernet, ethernet, 6) != 0;
 
 	if (ethernet[0] & 1) { /* a group is nobody's address */
@@ -209,21 +231,45 @@ void neighbour_learn(struct net_stack *s, struct net_neighbour *n, const uint8_t
 		n->state = NEIGHBOUR_STALE;
 		net_timer_clear(s, &n->timer);
 	}
-	n->asked = n->queued = 0;
-	list_init(&waiting);
-	while (!list_empty(&n->queue)) {
-		struct list *l = n->queue.next;
+	send_waiting(s, n);
+}
 
-		list_remove(l);
-		list_append(&waiting, l);
-	}
-	while (!list_empty(&waiting)) {
-		struct net_waiting *w = CONTAINER_OF(waiting.next, struct net_waiting, link);
+/* No doubt ever: nobody else can be asked. */
+static void is_at(struct net_stack *s, struct net_neighbour *n, const uint8_t *ethernet)
+{
+	if (n->state == NEIGHBOUR_GROUP || n->state == NEIGHBOUR_LOOPBACK || ethernet[0] & 1)
+		return;
+	memcpy(n->ethernet, ethernet, 6);
+	n->state = NEIGHBOUR_REACHABLE;
+	net_timer_clear(s, &n->timer);
+	send_waiting(s, n);
+}
 
-		list_remove(&w->link);
-		neighbour_send(s, n, w->type, w->data + ETHERNET_HEADER, w->length, NULL, 0);
-		net_free(s, w);
-	}
+void net_neighbour_is(struct net_stack *s, const struct net_address *address, const uint8_t *ethernet)
+{
+	struct net_neighbour *n;
+
+	if (next_hop(s, address, &n) == 0)
+		is_at(s, n, ethernet);
+}
+
+void neighbour_heard(struct net_stack *s, const struct net_address *from, const uint8_t *ethernet)
+{
+	if (net_same(from, &s->ip->heard) && memcmp(ethernet, s->ip->heard_ethernet, 6) == 0)
+		return;
+	net_neighbour_is(s, from, ethernet);
+	s->ip->heard = *from;
+	memcpy(s->ip->heard_ethernet, ethernet, 6);
+}
+
+bool net_neighbour(const struct net_stack *s, const struct net_address *address, uint8_t *ethernet)
+{
+	struct net_neighbour *n = neighbour_find((struct net_stack *)s, address);
+
+	if (!n || n->state == NEIGHBOUR_INCOMPLETE)
+		return false;
+	memcpy(ethernet, n->ethernet, 6);
+	return true;
 }
 
 /* A copy of the whole. */

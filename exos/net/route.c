@@ -111,7 +111,7 @@ void paths_end(struct net_stack *s)
 		path_forget(s, path_oldest(s));
 }
 
-static int next_hop(struct net_stack *s, const struct net_address *destination, struct net_neighbour **out)
+int next_hop(struct net_stack *s, const struct net_address *destination, struct net_neighbour **out)
 {
 	const struct net_ipv4 *own = &s->ip->ipv4;
 	struct net_address router;

@@ -38,7 +38,8 @@ struct net_stack *net_stack_new(const struct net_port *port)
 		net_stack_end(s);
 		return NULL;
 	}
-	discovery_start(s);
+	if (!port->shared)
+		discovery_start(s);
 	return s;
 }
 
@@ -226,7 +227,7 @@ void net_ipv4_set(struct net_stack *s, const struct net_ipv4 *config)
 	s->now = s->port.now(s->port.data);
 	s->ip->ipv4 = *config;
 	s->ip->configured = true;
-	if (*(const net_half *)config->address)
+	if (*(const net_half *)config->address && !s->port.shared)
 		arp_announce(s);
 	net_config_changed(s);
 }

@@ -16,6 +16,15 @@ struct net_name {
 };
 typedef uint64_t __attribute__((may_alias, aligned(1))) net_word; /* bytes that are looked at eight at a time; */
 typedef uint32_t __attribute__((may_alias, aligned(1))) net_half; /* four at a time */
+static inline struct net_address net_from_ipv4(const void *bytes)
+{
+	struct net_address a;
+
+	*(net_word *)a.bytes = 0;
+	*(net_half *)(a.bytes + 8) = 0xffff0000;
+	*(net_half *)(a.bytes + 12) = *(const net_half *)bytes;
+	return a;
+}
 static inline bool net_is_ipv4(const struct net_address *a) { return *(const net_word *)a->bytes == 0 && *(const net_half *)(a->bytes + 8) == 0xffff0000; }
 
 /* Memory that is sent from. A stack sends a piece's bytes from where they lie: they stay as they are until it says release. */
@@ -28,6 +37,7 @@ struct net_piece {
 	void (*release)(struct net_piece *piece); /* acknowledged, or given up: the owner may have it back */
 };
 #define NET_NO_SUM UINT32_MAX
+uint32_t net_piece_sum(const void *data, uint32_t length); /* what goes into `sum` */
 
 /* A frame on its way out: a header in the stack's own memory, and references to memory behind it. */
 struct net_part {
@@ -51,6 +61,8 @@ struct net_port {
 	void *data;
 	uint8_t address[6];  /* Ethernet */
 	uint32_t mtu;
+	/* Another stack has this interface, and answers for its addresses. This one neither asks nor announces anything on the link: whoever sends to it is answered at the Ethernet address that he sent from. IPv4 alone. */
+	bool shared;
 	uint64_t (*now)(void *data); /* monotonic */
 	uint64_t (*random)(void *data); /* that nobody can guess */
 	void *(*allocate)(void *data, size_t n); /* zeroed; null: none left. n <= 2048 */
@@ -88,6 +100,9 @@ size_t net_ipv6(const struct net_stack *s, struct net_ipv6 *to, size_t room); /*
 bool net_configured(const struct net_stack *s); /* has an IPv4 address, or will not get one: DHCP gave up for now */
 /* The owner's own: told when the address configuration changes. */
 void net_on_configured(struct net_stack *s, void (*changed)(void *owner), void *owner);
+
+/* A neighbour's Ethernet address, known from elsewhere: for a stack that shares its interface. */
+void net_neighbour_is(struct net_stack *s, const struct net_address *address, const uint8_t *ethernet);
 
 /* Endpoints: TCP connections, TCP listeners, UDP ports, raw ICMP (for ping). */
 enum net_kind { NET_TCP = 6, NET_UDP = 17, NET_ICMP = 1, NET_ICMPV6 = 58 };
@@ -135,6 +150,7 @@ enum net_tcp_state { TCP_CLOSED, TCP_LISTEN, TCP_SYN_SENT, TCP_SYN_RECEIVED, TCP
 struct net_tcp_info {
 	enum net_tcp_state state;
 	uint32_t rtt_us, rtt_variance_us, rto_us, mss, congestion_window, slow_start_threshold; /* windows in bytes */
+	uint32_t segment; /* data of a full one, with the options that segments have now: pieces cut to this size are sent with the sums that they have */
 	uint32_t unacknowledged, unsent, received; /* bytes */
 	uint64_t retransmitted; /* segments */
 };
@@ -163,6 +179,7 @@ void net_datagram_done(struct net_endpoint *e);
 const struct net_endpoint *net_next(const struct net_stack *s, const struct net_endpoint *after);
 enum net_kind net_kind_of(const struct net_endpoint *e);
 bool net_is_ipv6(const struct net_endpoint *e); /* made for it; it may speak IPv4 */
+bool net_neighbour(const struct net_stack *s, const struct net_address *address, uint8_t *ethernet); /* false: not known */
 void net_each_neighbour(const struct net_stack *s, void (*each)(void *data, const struct net_address *address, const uint8_t *ethernet), void *data);
 
 /* Is there data that a connection has taken on, and that the other side has not acknowledged? (Before the machine ends.) */

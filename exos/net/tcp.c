@@ -342,7 +342,7 @@ void net_tcp_info(const struct net_endpoint *e, struct net_tcp_info *info)
 	*info = (struct net_tcp_info) {
 		.state = c->state, .rtt_us = (uint32_t)(c->srtt / 1000), .rtt_variance_us = (uint32_t)(c->rttvar / 1000), .rto_us = (uint32_t)(c->rto / 1000),
 		.mss = c->mss, .congestion_window = c->cwnd, .slow_start_threshold = c->ssthresh,
-		.unacknowledged = c->snd_nxt - c->snd_una, .unsent = tcp_unsent(c), .received = c->available, .retransmitted = c->retransmitted,
+		.segment = tcp_segment_room(c), .unacknowledged = c->snd_nxt - c->snd_una, .unsent = tcp_unsent(c), .received = c->available, .retransmitted = c->retransmitted,
 	};
 }
 

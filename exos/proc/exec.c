@@ -92,6 +92,7 @@ static int exec_in_place(struct image *image, struct regs *regs)
 
 	if (error)
 		return error;
+	program_net_release(p);
 	vm_clear(p->vm);
 	program_frames_release(p);
 	program_slices_release(p);

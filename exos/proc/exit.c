@@ -112,6 +112,7 @@ _Noreturn void proc_exit(int exit_status)
 		exit_status = thread_exit_all(exit_status);
 	if (!p->vfork_parent)
 		robust_list_end(p->robust_list, p->tid);
+	program_net_release(p);
 	p->vm = NULL;
 	if (!p->vfork_parent) {
 		vm_clear(vm);
@@ -148,4 +149,5 @@ void exit_stopped(struct proc *p)
 		program_frames_release(p);
 	}
 	become_zombie(p, SIGKILL);
+	program_net_release(p);
 }

@@ -15,6 +15,7 @@
 struct vm;
 struct file_table;
 struct inode;
+struct program_net;
 struct threads;
 struct tty;
 
@@ -81,6 +82,7 @@ struct proc {
 	struct threads *threads;          /* thread.h; null: none but the one flow of control */
 	int tid;                          /* of the thread that runs; the same number for who has no others */
 	uint32_t personality;             /* PERSONALITY_... */
+	struct program_net *net;          /* a ring of the program's own (program/net.c), or null */
 	bool no_new_rights;               /* exec gives none, whatever the file says */
 	bool barriers;                    /* it has said that it will use them: linux/scheduling.c */
 	uint32_t net_filters;             /* whose packets it is told of: interface/filter.c */

@@ -14,5 +14,9 @@ void program_frames_release(struct proc *p);
 int64_t serve_sleep(uint64_t deadline, env_id to);
 /* Takes up to n of them from it, which it finds out by a fault where it had them bound, and puts them with the idle ones. Returns how many. */
 uint32_t program_frames_force(struct proc *p, uint32_t n);
+/* The ring that it has, if any (net.c), is taken back; waits, with the lock released at times, for what is being sent from it. At its end and its exec. */
+void program_net_release(struct proc *p);
+/* EVENT_NET has come to this environment: a program that waits looks at its ring. Lock held. */
+void program_net_event(void);
 /* Its children that hold no slices hold some again: who scheduled them is gone. */
 void program_slices_release(struct proc *p);

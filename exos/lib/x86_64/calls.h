@@ -20,4 +20,6 @@ static inline int64_t exos_region(uint64_t start, uint64_t length) { return exos
 static inline int64_t exos_leaf(uint64_t va) { return exos_call(EXOS_CALL_leaf, va, 0); }
 static inline int64_t exos_handlers(const struct exos_handlers *h) { return exos_call(EXOS_CALL_handlers, (uintptr_t)h, 0); }
 static inline int64_t exos_serve(const struct exos_service *s) { return exos_call(EXOS_CALL_serve, (uintptr_t)s, 0); }
+static inline int64_t exos_net(struct exos_net *n) { return exos_call(EXOS_CALL_net, (uintptr_t)n, 0); }
+static inline int64_t exos_net_wait(uint32_t seen, uint64_t deadline) { return exos_call(EXOS_CALL_net_wait, seen, deadline); }
 static inline int64_t exos_info(uint64_t what) { return exos_call(EXOS_CALL_info, what, 0); }
