@@ -348,7 +348,7 @@ bench_main() {
 
 # bench_prepare COMMAND...: packages, builds, a place for results.
 bench_prepare() {
-	local command target targets=(aegis exos.module pack link linux-init)
+	local command target targets=(aegis exos.module pack link linux-init backlog.so)
 	for command in "$@"; do
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")

@@ -16,6 +16,9 @@ $(BUILD)/cachesim.so: $(wildcard tools/cachesim/*.[ch])
 $(BUILD)/count.so: $(wildcard tools/count/*.c) tools/cachesim/qemu.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.c,$^)
-$(BUILD)/wire: $(wildcard tests/net/wire/*.[ch])
+$(BUILD)/backlog.so: tools/backlog.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -o $@ $<
+$(BUILD)/wire: $(wildcard tests/net/wire/*.[ch]) tools/backlog.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^) -lslirp

@@ -215,6 +215,7 @@ machine_command() {
 	local accel
 	accel=$(find_accelerator) || exit
 	emulator=(qemu-system-x86_64)
+	[ ${#publish[@]} -eq 0 ] || emulator=(env "LD_PRELOAD=$build/backlog.so" "${emulator[@]}")
 	case $machine in
 	microvm) emulator+=(-M "microvm,isa-serial=off") ;;
 	*) emulator+=(-M "$machine") ;;
@@ -249,6 +250,7 @@ machine_prepare() {
 		accelerator=tcg targets+=" cachesim.so"
 	fi
 	[ -z "$count" ] || accelerator=tcg targets+=" count.so"
+	[ ${#publish[@]} -eq 0 ] || targets+=" backlog.so"
 	# shellcheck disable=SC2086
 	build_targets $targets
 	base_root

@@ -23,6 +23,7 @@ test_names() {
 test_target() {
 	case $1 in
 	kernel/* | hostile/* | exos/*) echo "tests/$1" ;;
+	net/loopback) echo tests/exos/tcp ;;
 	net/*) echo wire ;;
 	linux/ipc_smp) echo tests/exos/{ipc,lrpc,rpc,rpc_hostile} ;;
 	linux/revoke) echo bench/cache ;;
@@ -158,8 +159,8 @@ test_main() {
 
 test_machine_targets() {
 	if [ "${EXO_ON-}" = linux ]; then
-		echo linux-init pack link
+		echo linux-init pack link backlog.so
 	else
-		echo aegis exos.module arbiter arbiter-pack pack link
+		echo aegis exos.module arbiter arbiter-pack pack link backlog.so
 	fi
 }

@@ -12,7 +12,8 @@
 #define INFO_VA (EXOS_TABLES_VA + 0xc00000000ul) /* where the kernel's exposed net_info is bound */
 #define MTU 1500
 #define SLOTS_LEAST 256
-#define MEMORY_SHARE 512 /* of the machine's frames, the ring takes one in so many, as far as the kernel allows */
+#define MEMORY_SHARE 128 /* the ring has a slot for so many of the frames of the machine, as far as the kernel allows; half of that is memory */
+#define SEND_AGAIN_NS 1000000
 #define ETHERTYPE 12     /* offsets in a frame */
 #define SOURCE 6
 
@@ -172,14 +173,17 @@ static void configured(void *owner)
 		log_line("network: no IPv4 address");
 }
 
+static const struct net_port world = { .mtu = MTU, .now = port_now, .random = port_random, .allocate = port_allocate, .free = port_free, .send = port_send, .flush = port_flush,
+	.filter_add = port_filter_add, .filter_remove = port_filter_remove };
+
 static int begin(const struct aegis_net_info *info)
 {
-	struct net_port port = { .mtu = MIN(info->mtu, (uint32_t)MTU), .now = port_now, .random = port_random, .allocate = port_allocate, .free = port_free, .send = port_send, .flush = port_flush,
-		.filter_add = port_filter_add, .filter_remove = port_filter_remove };
+	struct net_port port = world;
 	int error = make_ring();
 
 	if (error)
 		return error;
+	port.mtu = MIN(info->mtu, port.mtu);
 	memcpy(port.address, info->address, sizeof(port.address));
 	if (send_start() && interface_guard(interface_ring))
 		stack = net_stack_new(&port);
@@ -189,32 +193,65 @@ static int begin(const struct aegis_net_info *info)
 	return -ENOMEM;
 }
 
-int interface_start(void)
+static int begin_on_device(void)
 {
-	const struct aegis_net_info *info;
+	const struct aegis_net_info *info = interface_info();
 	int error;
 
-	if (stack)
-		return 0;
-	info = interface_info();
 	interface_device = start_device(DEVICE_NET0);
 	if (!info)
 		return -EAFNOSUPPORT;
 	error = take_frames() ? begin(info) : -ENOMEM;
-	if (error) {
+	if (error)
 		give_frames();
+	return error;
+}
+
+static void flush_nothing(void *data) { (void)data; }
+
+static uint32_t no_filter(void *data, const struct net_filter_key *key, uint64_t tag)
+{
+	(void)data, (void)key, (void)tag;
+	return 0;
+}
+
+/* No device, or it is not the domain's: the processes can still talk to each other. */
+static int begin_alone(void)
+{
+	struct net_port port = world;
+
+	port.send = NULL;
+	port.flush = flush_nothing;
+	port.filter_add = no_filter;
+	stack = net_stack_new(&port);
+	return stack ? 0 : -ENOMEM;
+}
+
+int interface_start(void)
+{
+	static const struct net_ipv4 none;
+	int error;
+
+	if (stack)
+		return 0;
+	error = begin_on_device();
+	if (error == -EAFNOSUPPORT)
+		error = begin_alone();
+	if (error)
 		return error;
-	}
 	wait_queue_init(&awaiting);
 	net_on_configured(stack, configured, NULL);
-	net_dhcp_start(stack);
+	if (control)
+		net_dhcp_start(stack);
+	else
+		net_ipv4_set(stack, &none);
 	interface_turn();
 	return 0;
 }
 
 int interface_await(uint64_t deadline)
 {
-	int error = 0;
+	int error = control ? 0 : -EAFNOSUPPORT;
 
 	while (!error && !net_configured(stack))
 		error = wait_on(&awaiting, deadline);
@@ -229,10 +266,18 @@ void interface_router(uint8_t *ethernet)
 		memset(ethernet, 0, 6);
 }
 
+/* When something is to be done without a packet that asks for it (ns; 0: never). The kernel says that there is room again to the environment that made the ring, which may be gone. */
+static uint64_t due_time(void)
+{
+	uint64_t due = net_due(stack), again = send_waits() ? time_monotonic() + SEND_AGAIN_NS : 0;
+
+	return again && (!due || again < due) ? again : due;
+}
+
 /* The keeper is told only if it would come too late. */
 static void watch_timers(void)
 {
-	uint64_t due = net_due(stack);
+	uint64_t due = due_time();
 
 	if (!due || (keeper_until && keeper_until <= due))
 		return;
@@ -281,7 +326,7 @@ uint64_t interface_due(void)
 {
 	if (!stack)
 		return 0;
-	keeper_until = net_due(stack);
+	keeper_until = due_time();
 	return keeper_until ? machine_info->boot_tsc + time_to_ticks(keeper_until) + 1 : 0;
 }
 
@@ -291,6 +336,8 @@ void interface_tick(void)
 
 	if (due && due <= time_monotonic())
 		net_turn(stack);
+	else if (stack && send_waits())
+		port_flush(NULL);
 }
 
-bool interface_unfinished(void) { return stack && net_unfinished(stack); }
+bool interface_unfinished(void) { return stack && (net_unfinished(stack) || send_waits()); }

@@ -9,8 +9,8 @@
 
 struct proc;
 
-/* Brings the interface up, the first time; later it costs nothing. For the first socket of the internet families. 0; -EAFNOSUPPORT: the machine has no network device that is the domain's; -ENOMEM.
- * An IPv4 address is there when net_configured says so, which takes a moment. */
+/* Brings the interface up, the first time; later it costs nothing. For the first socket of the internet families. 0, -ENOMEM.
+ * Where the machine has no network device that is the domain's, only oneself can be reached, and there are no other addresses. An IPv4 address is there when net_configured says so, which takes a moment. */
 int interface_start(void);
 struct net_stack *interface_stack(void); /* null: it was not started */
 

@@ -102,7 +102,8 @@ void discovery_start(struct net_stack *s)
 	static const uint8_t link_local[8] = { 0xfe, 0x80 };
 
 	s->ip->solicit.expired = solicit_expired;
-	address_add(s, link_local, FOR_EVER, FOR_EVER);
+	if (s->port.send)
+		address_add(s, link_local, FOR_EVER, FOR_EVER);
 }
 
 static void router_free(struct net_stack *s, struct ip6_router *r)

@@ -47,7 +47,7 @@ struct net_neighbour {
 	uint8_t ethernet[6];
 	uint8_t state;
 	uint8_t asked;           /* times, since it was last sure */
-	uint8_t queued;
+	uint16_t queued;
 	struct list queue;       /* of net_waiting, oldest first */
 	struct net_timer timer;
 	uint64_t used;           /* when a packet went there last */
@@ -172,6 +172,7 @@ struct ip_state {
 	uint32_t neighbour_count;
 	struct net_address heard;        /* who was heard last, and from where: neighbour_heard; zero: nobody */
 	uint8_t heard_ethernet[6];
+	uint32_t waiting;                /* packets, for neighbours that have not answered */
 	struct list neighbours[NEIGHBOUR_BUCKETS];
 	struct net_neighbour group, loopback; /* to broadcast and multicast addresses; to ourselves */
 	struct list loop;                /* of net_waiting: packets to ourselves */

@@ -5,7 +5,11 @@
 #define REACHABLE_TIME (30 * SECOND) /* RFC 4861 6.3.2: times 0.5 to 1.5 */
 #define DELAY_FIRST_PROBE (5 * SECOND)
 #define ASKS_MAX 3
-#define QUEUE_MAX 4         /* packets that wait for one neighbour; the oldest goes */
+/* Packets that wait for one neighbour; the oldest goes. A server is asked by many before it knows its router, and each has an answer coming. So that neighbours who never answer do not fill the memory, those who wait for
+ * one may only be few while there are many in all. */
+#define QUEUE_MAX 256
+#define QUEUE_FEW 4
+#define QUEUES_MAX 1024
 #define NEIGHBOURS_KEPT 512 /* then the one not used for longest is forgotten for each new one: a scan of the link must not fill the memory */
 #define LOOPED_MAX 512      /* packets on their way to ourselves: 1 MB */
 
@@ -54,6 +58,7 @@ static void forget(struct net_stack *s, struct net_neighbour *n)
 	s->route_generation++;
 	memset(&s->ip->heard, 0, sizeof(s->ip->heard));
 	s->ip->neighbour_count--;
+	s->ip->waiting -= n->queued;
 	net_timer_clear(s, &n->timer);
 	net_waiting_free(s, &n->queue);
 	list_remove(&n->link);
@@ -188,7 +193,9 @@ static void send_waiting(struct net_stack *s, struct net_neighbour *n)
 {
 	struct list waiting;
 
-	n->asked = n->queued = 0;
+	s->ip->waiting -= n->queued;
+	n->asked = 0;
+	n->queued = 0;
 	list_init(&waiting);
 	while (!list_empty(&n->queue)) {
 		struct list *l = n->queue.next;
@@ -334,13 +341,14 @@ static int queue_send(struct net_stack *s, struct net_neighbour *n, uint16_t typ
 
 	if (!w)
 		return -ENOBUFS;
-	if (n->queued == QUEUE_MAX) {
+	if (n->queued == QUEUE_MAX || (n->queued >= QUEUE_FEW && s->ip->waiting >= QUEUES_MAX)) {
 		struct net_waiting *oldest = CONTAINER_OF(n->queue.next, struct net_waiting, link);
 
 		list_remove(&oldest->link);
 		net_free(s, oldest);
 	} else {
 		n->queued++;
+		s->ip->waiting++;
 	}
 	list_append(&n->queue, &w->link);
 	if (!n->asked)

@@ -67,7 +67,8 @@ struct net_port {
 	uint64_t (*random)(void *data); /* that nobody can guess */
 	void *(*allocate)(void *data, size_t n); /* zeroed; null: none left. n <= 2048 */
 	void (*free)(void *data, void *p);
-	/* 0; -ENOBUFS: no room just now (the frame is lost, as frames are); -EACCES: a guard refuses it. More may be collected until flush. */
+	/* 0; -ENOBUFS: no room just now (the frame is lost, as frames are); -EACCES: a guard refuses it. More may be collected until flush. Null: there is no link, and only oneself can be
+	 * reached. */
 	int (*send)(void *data, const uint8_t *header, uint32_t header_length, const struct net_part *parts, uint32_t n);
 	void (*flush)(void *data);
 	/* A filter of its own for an endpoint; its packets come with `tag`. Its name, or 0: none to be had, and then the packets must come by another filter. */

@@ -6,6 +6,9 @@
 #include <exos/interface/interface.h>
 #include <exos/socket/internet.h>
 
+#define BACKLOG_LEAST 512u
+#define BACKLOG_MOST  4096u
+
 struct send_piece {
 	struct net_piece piece; /* first */
 	frame_t frame;          /* with a reference */
@@ -263,6 +266,7 @@ static int stream_connect(struct socket *s, const struct socket_address *a, uint
 	}
 }
 
+/* What the program asks for is a hint. Many a server asks for a handful, from times when memory was scarce, and a client whose SYN finds no room asks again only after a second or more; so it gets more, as POSIX lets us. */
 static int stream_listen(struct socket *s, uint32_t backlog)
 {
 	struct internet_socket *i = internet_socket(s);
@@ -271,7 +275,7 @@ static int stream_listen(struct socket *s, uint32_t backlog)
 	if (i->connected || i->connecting)
 		return -EINVAL;
 	internet_changed(s);
-	err = net_listen(i->e, MIN(backlog, 4096u));
+	err = net_listen(i->e, MIN(MAX(backlog, BACKLOG_LEAST), BACKLOG_MOST));
 	s->listening |= !err;
 	interface_turn();
 	return err;

@@ -155,6 +155,31 @@ static void queues_are_bounded(void)
 	wire_end();
 }
 
+/* The answers of a server that many asked at once, before it knows where they are. */
+static void a_burst_waits_for_its_neighbour(void)
+{
+	struct net_endpoint *x, *y;
+	struct net_name from;
+	uint8_t data[1] = { 'x' };
+	int n = 0;
+
+	two_hosts();
+	x = any(a, false, 0);
+	y = any(b, false, 53);
+	for (int i = 0; i < 200; i++)
+		send(a, x, name4(2, 53), "x", 1);
+	wire_run(SECOND);
+	while (take(y, data, sizeof(data), &from) == 1)
+		n++;
+	ok(n == 200, "%d of 200 datagrams to one who was not known yet arrive", n);
+	for (int i = 0; i < 2000; i++)
+		send(a, x, name4(100 + i % 10, 53), "x", 1);
+	ok(a->stack->ip->waiting == 1024, "%u wait for ten who do not answer", a->stack->ip->waiting);
+	wire_run(10 * SECOND);
+	ok(a->stack->ip->waiting == 0, "... and are given up");
+	wire_end();
+}
+
 static uint8_t big[65507];
 static void fill(void)
 {
@@ -531,6 +556,7 @@ int main(int argc, char **argv)
 	connected_hears_one();
 	refusals();
 	queues_are_bounded();
+	a_burst_waits_for_its_neighbour();
 	fragments(false);
 	fragments(true);
 	fragments_lost();
