@@ -78,7 +78,7 @@ free_port() {
 # serve_end: ends its input, and leaves its exit status in $status.
 serve() {
 	local line=
-	coproc SERVER { exec "$@" 2>"$scratch/server.errors"; }
+	coproc SERVER { "$@" 2>"$scratch/server.errors"; }
 	# shellcheck disable=SC2034,SC2153 # coproc sets them
 	server_input=${SERVER[1]} server_output=${SERVER[0]} server_pid=$SERVER_PID
 	while read -r -t 60 line <&"$server_output" && [ "${line%$'\r'}" != ready ]; do :; done

@@ -32,24 +32,21 @@ interfaces 0 "nor with --icount" --icount
 interfaces 1 "unless it is asked for" --icount --net user
 interfaces 1 "or something is published" --icount --publish "udp:$(shuf -i 20000-60000 -n 1):7"
 
-# A server that ends when its standard input does. On q35: on a microvm Linux does not always find out how fast its clock runs, when the host is busy.
-mkfifo "$scratch/end"
+# A server on a whole PC, whose interface is a PCI device.
 mkdir "$scratch/www"
 head -c 300000 /dev/urandom >"$scratch/www/file"
-port=0
-for port in $(shuf -i 20000-60000 -n 20); do
-	(: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null || break
-done
+port=$(free_port)
 echo "# port $port"
-"$root/exo" linux --machine q35 --timeout 300 --publish "$port:80" --publish "udp:$port:7" --file "$scratch/www:/www" -- busybox sh -c 'httpd -p 80 -h /www; cat' \
-	<"$scratch/end" >"$scratch/server" 2>&1 &
-exec 3>"$scratch/end"
-capture curl --silent --show-error --retry 250 --retry-delay 1 --retry-all-errors --max-time 10 -o "$scratch/file" "http://127.0.0.1:$port/file"
+if serve machine --machine q35 --publish "$port:80" --publish "udp:$port:7" --file "$scratch/www:/www" -- sh -c 'httpd -p 80 -h /www && echo ready && cat >/dev/null'; then
+	ok "a server starts on q35"
+else
+	not_ok "a server starts on q35" "$(<"$scratch/server.errors")"
+fi
+capture curl --silent --show-error --max-time 20 -o "$scratch/file" "http://127.0.0.1:$port/file"
 is "$status" 0 "a client of this host is answered"
 is "$(md5sum <"$scratch/file")" "$(md5sum <"$scratch/www/file")" "and gets the file as it is"
 refused "a port that is taken" "TCP port $port of this host is taken" --publish "$port:80"
 refused "a UDP port that is taken" "UDP port $port of this host is taken" --publish "udp:$port:80"
-exec 3>&-
-wait
-is "$(cat "$scratch/server")" "" "the server ends when its input does"
+serve_end
+is "$status" 0 "the server ends when its input does"
 done_testing
