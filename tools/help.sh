@@ -54,7 +54,8 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
   --keep                keep the image and print the emulator's command
   --publish HOSTPORT:PORT   connections to this port of the host (127.0.0.1) go to PORT of the machine; udp:HOSTPORT:PORT: datagrams. May be repeated
   --net WHAT            what the network interface is joined to: user (the emulator's own network, through which the host's can be reached), or
-                        dgram:PORT:PORT (for tests: each frame is a datagram from the first UDP port of 127.0.0.1 to the second, and back), or
+                        dgram:PORT:PORT[:MACHINE] (for tests: each frame is a datagram from the first UDP port of 127.0.0.1 to the second, and
+                        back; MACHINE tells several on one wire apart), or
                         hub (two interfaces, joined to each other: for tests of the kernel)
   --no-net              no network interface. There is one by default, but with --icount only if --publish or --net is given: time leaps
                         ahead there when the machine has nothing to do, and whoever waits for an answer gives up at once

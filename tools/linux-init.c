@@ -150,7 +150,7 @@ static void start_network(void)
 	if (ioctl(s, SIOCSIFFLAGS, &request))
 		fail("lo");
 	strcpy(request.ifr_name, "eth0");
-	request.ifr_addr = address_of("10.0.2.15");
+	request.ifr_addr = address_of(getenv("address") ? getenv("address") : "10.0.2.15"); /* the kernel hands on what it does not know */
 	if (ioctl(s, SIOCSIFADDR, &request))
 		fail("eth0");
 	request.ifr_netmask = address_of("255.255.255.0");

@@ -303,7 +303,7 @@ machine_linux() {
 	network_modules "$kernel"
 	make_image "$work/image"
 	machine_command "$kernel" "$work/image"
-	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off")
+	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off address=$network_address")
 	machine_go
 }
 

@@ -3,7 +3,7 @@
 
 MODULES=.exos/modules # the baseline's drivers, for linux-init
 
-publish=() net='' no_net=
+publish=() net='' no_net='' network_address=10.0.2.15 # the address: Linux's, which does not ask for one
 
 network_option() {
 	case $1 in
@@ -14,7 +14,7 @@ network_option() {
 		publish+=("$2")
 		;;
 	--net)
-		[[ $2 =~ ^(user|hub|dgram:[1-9][0-9]{0,4}:[1-9][0-9]{0,4})$ ]] || die "--net $2: user, hub or dgram:PORT:PORT is expected"
+		[[ $2 =~ ^(user|hub|dgram:[1-9][0-9]{0,4}:[1-9][0-9]{0,4}(:[1-9])?)$ ]] || die "--net $2: user, hub or dgram:PORT:PORT[:MACHINE] is expected"
 		net=$2
 		;;
 	esac
@@ -80,8 +80,10 @@ network_device() {
 		network_interface net1 hubport,id=net1,hubid=0 ,mac=52:54:00:12:34:51
 		;;
 	dgram:*)
-		IFS=: read -r _ local_port remote_port <<<"$net"
-		network_interface net0 "dgram,id=net0,local.type=inet,local.host=127.0.0.1,local.port=$local_port,remote.type=inet,remote.host=127.0.0.1,remote.port=$remote_port"
+		IFS=: read -r _ local_port remote_port one <<<"$net"
+		network_interface net0 "dgram,id=net0,local.type=inet,local.host=127.0.0.1,local.port=$local_port,remote.type=inet,remote.host=127.0.0.1,remote.port=$remote_port" \
+			",mac=52:54:00:12:34:5${one:-1}"
+		network_address=10.0.2.$((14 + ${one:-1}))
 		;;
 	esac
 }

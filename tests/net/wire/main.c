@@ -135,7 +135,7 @@ static void start(char **argv, uint16_t ports[2][2])
 	static char net[64];
 
 	if (second) {
-		snprintf(net, sizeof(net), "dgram:%u:%u", ports[SECOND][0], ports[SECOND][1]);
+		snprintf(net, sizeof(net), "dgram:%u:%u:2", ports[SECOND][0], ports[SECOND][1]);
 		setenv("WIRE_NET2", net, 1);
 	}
 	snprintf(net, sizeof(net), "dgram:%u:%u", ports[MACHINE][0], ports[MACHINE][1]);
