@@ -12,6 +12,8 @@ void slice_set_timer(struct cpu *cpu)
 
 	if ((cpu->current || cpu->look_again) && (!at || end < at))
 		at = end;
+	if (cpu->net_waiting && (!at || cpu->net_rest < at))
+		at = cpu->net_rest;
 	/* An interrupt that comes too early looks again and sets the timer anew; so only an earlier time needs it now. */
 	if (at && (!cpu->timer_at || at < cpu->timer_at)) {
 		cpu->timer_at = at;

@@ -60,6 +60,7 @@ struct env {
 	env_id commander;              /* another account that commands it, bound by capability */
 	env_id keeper;
 	struct aegis_limits held, limits; /* of the account; mirrored in info */
+	uint32_t filter_count, filter_nodes, filter_codes; /* of an account's own environment: what its filters come to (kernel/net/filters.c) */
 	uint32_t rings, filters;       /* of an account's own environment: the first of its rings (a frame), and of its filters that have none; 0: none (kernel/net) */
 	struct demand demands[REVOKE_KINDS];
 	uint64_t deadline;             /* of its sleep: ticks, 0 none */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <aegis/info.h>
+#include <aegis/net.h>
 #include <kernel/env.h>
 
 extern struct aegis_frame_info *frame_table; /* by frame number */
@@ -30,7 +31,7 @@ static inline void frame_let_go(frame_t f)
 	if (--frame_table[f].next == 0)
 		frame_table[f].pins &= (uint16_t)~PIN_HELD;
 }
-static inline bool frame_can_send(frame_t f) { return (frame_table[f].pins & ~PIN_HELD) != PIN_HELD - 1; }
+static inline bool frame_can_send(frame_t f) { return (frame_table[f].pins & ~PIN_HELD) < PIN_HELD - NET_PIECES; } /* all the pieces of one frame may lie in it */
 static inline void frame_pin(frame_t f) { frame_table[f].pins++; }
 static inline void frame_unpin(frame_t f) { frame_table[f].pins--; }
 static inline bool frame_in_use(frame_t f) { return frame_table[f].bindings || frame_table[f].pins; }

@@ -83,7 +83,7 @@
 	  "destroys a ring of the caller's account or of one below it: its filters are removed (AGAIN until all are, in bounded steps), what is being sent is waited for (AGAIN). DENIED AGAIN") \
 	X(29, filter_install, 2, "(const struct aegis_filter_spec *spec, const struct aegis_cap *cap)", \
 	  "installs a filter, charged to the ring's account (without ring: the caller's). cap: CAP_DEVICE or CAP_FILTER with RIGHT_WRITE, the scope. Returns its number. " \
-	  "BUSY: another filter has some of the packets. DENIED INVALID BUSY LIMIT FULL NOENV FAULT") \
+	  "BUSY: another filter has some of the packets. FULL: or more filters of the scope than there may be would have to be tried for one packet. DENIED INVALID BUSY LIMIT FULL NOENV FAULT") \
 	X(30, filter_change, 3, "(uint32_t filter, env_id env, uint64_t tag)", "whom a filter of the caller's account tells, and its tag. DENIED NOENV") \
 	X(31, filter_remove, 1, "(uint32_t filter)", "removes a filter of the caller's account or of one below it, its handler with it; capabilities for it end. DENIED") \
 	X(32, guard_add, 4, "(frame_t ring, const struct aegis_atom *atoms, uint64_t n, const struct aegis_cap *cap)", \
@@ -92,7 +92,7 @@
 	  "hands n frames (n <= NET_SEND_MAX) to the device, in order. Returns how many, or why not even the first: DENIED: no guard lets it pass, or a frame is not the account's. FULL: " \
 	  "the ring's share of the device's queue is in use; EVENT_NET comes when there is room. DENIED INVALID FULL FAULT") \
 	X(34, handler_attach, 1, "(const struct aegis_handler_spec *spec)", \
-	  "gives a filter of the caller's account a handler (ash.h), or takes it away. INVALID: the program is not safe, or not understood. DENIED INVALID BUSY FAULT")
+	  "gives a filter of the caller's account a handler (ash.h), or takes it away. INVALID: the program is not safe, or not understood. DENIED INVALID BUSY LIMIT FULL FAULT")
 
 #define X(number, name, arity, arguments, text) CALL_##name = number,
 enum aegis_call { AEGIS_CALLS(X) CALL_COUNT };

@@ -14,7 +14,8 @@ struct aegis_entries {
 };
 
 /* What an account may hold at most. An account that is made gets its limits from those of the account that makes it, which has so much less
- * to take, until it is destroyed: nobody can give what he may not have himself. */
+ * to take, until it is destroyed: nobody can give what he may not have himself. Filters: what an account holds is their number, or a fifth of the nodes that they need (one for each atom, and one), or
+ * the programs and handlers among them that have machine code, whichever is most. */
 struct aegis_limits {
 	uint32_t frames, slices, environments, filters;
 };

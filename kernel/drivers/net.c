@@ -259,6 +259,8 @@ static bool reap(struct interface *n, struct pair *p)
 		any = true;
 		if (result != QUEUE_LIED)
 			net_sent(n->netdev, cookie);
+		else /* it will never say that it is done with one of the frames, whose memory is waited for: only a reset takes it away */
+			n->device.broken = true;
 	}
 	if (any && !queue_under_way(&p->send))
 		queue_interrupt_never(&p->send);
@@ -307,6 +309,17 @@ void netdev_interrupt(struct netdev *d, uint64_t arrived)
 		apic_send(this_cpu()->apic_id, (uint8_t)(VECTOR_NET0 + d->number));
 	else if (!any)
 		read_link(n); /* it was not for the queues, so it was for that (5.1.4.1), or for what was reaped before */
+}
+
+void netdev_put_off(struct netdev *d)
+{
+	struct interface *n = d->driver;
+
+	if (!n || !n->enabled)
+		return;
+	n->device.transport->acknowledge(&n->device);
+	for (uint16_t i = 0; i < n->pair_count; i++)
+		queue_interrupt_never(&n->pairs[i].receive);
 }
 
 /* Somebody waits for room: an interrupt when half of what is under way is done, or at once if it is already. */

@@ -25,6 +25,7 @@ void netdev_start(void);
 void netdev_enable(struct netdev *d); /* to the CPU that calls it first */
 /* From the interrupt: hands every packet that has come to net_input, then tells net_sent of every frame that is done. Bounded by the queue's length. */
 void netdev_interrupt(struct netdev *d, uint64_t arrived);
+void netdev_put_off(struct netdev *d); /* an interrupt for which there is no time now: few others come before netdev_interrupt is called for it */
 /* A frame: its header, copied, and pieces (physical addresses) read by the device until net_sent(cookie). False: the queue is full; an interrupt comes when it no longer is. net_sent is not called from here. The device is told of it by netdev_kick, or not before. */
 struct netdev_piece {
 	uint64_t address;

@@ -1,11 +1,9 @@
 /* The trie: filters come and go, and the code of the nodes that this changes is written anew. */
 #include <kernel/filter/trie.h>
 
-/* Typical filters, which share their beginnings, need 4 to 5 nodes of their own. */
-#define NODES_PER_FILTER 5
 #define NODES_MORE 128
 
-static uint32_t node_limit(uint32_t slots) { return slots * NODES_PER_FILTER + NODES_MORE; }
+static uint32_t node_limit(uint32_t slots) { return slots * FILTER_NODES + NODES_MORE; }
 static uint32_t table_bits(uint32_t slots) { return 64 - (uint32_t)__builtin_clzl(node_limit(slots)); } /* more buckets than edges */
 static size_t aligned(size_t n) { return (n + 63) & -64ul; }
 
@@ -191,6 +189,16 @@ static uint32_t node_make(struct filters *fs, uint32_t place, const struct node 
 	return number;
 }
 
+/* Of a node, and with it its place's. */
+static void set_cost(struct filters *fs, uint32_t number, uint32_t cost)
+{
+	struct node *n = &fs->nodes[number];
+
+	if (n->place)
+		fs->edges[n->place].cost += cost - n->cost;
+	n->cost = cost;
+}
+
 /* Its edges, or its `most`, have changed. */
 static void settle(struct filters *fs, uint32_t number, uint32_t most)
 {
@@ -290,17 +298,17 @@ static bool there_already(const struct filters *fs, const struct edge *place, co
 	return false;
 }
 
-static bool begins_with(const struct filters *fs, const struct filter_request *request, uint32_t scope)
+/* Its atoms are the scope's, how many is said in *n, and perhaps more. */
+static bool begins_with(const struct filters *fs, const struct filter_request *request, uint32_t scope, uint32_t *n)
 {
 	struct aegis_atom atoms[NET_ATOMS_MAX];
-	uint32_t n;
 
 	if (filter_trie(fs, scope) != request->root)
 		return false;
-	n = filter_path(fs, scope, atoms);
-	if (n > request->atom_count)
+	*n = filter_path(fs, scope, atoms);
+	if (*n > request->atom_count)
 		return false;
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0; i < *n; i++) {
 		const struct aegis_atom *a = &request->atoms[i], *b = &atoms[i];
 
 		if (a->kind != b->kind || a->size != b->size || a->offset != b->offset || a->mask != b->mask || a->value != b->value)
@@ -340,16 +348,51 @@ static void count_owner(struct filters *fs, uint32_t node, uint32_t owner, uint3
 	}
 }
 
+static uint32_t accept_cost(const struct filter_request *request) { return 1 + (request->program ? request->program_length / COST_INSTRUCTIONS : 0); }
+
+/* What the place behind the first `scope` atoms would cost with the new filter, of whose atoms so many as `found` says are there. */
+static uint32_t cost_with(const struct filters *fs, const struct filter_request *request, const struct found *found, uint32_t scope)
+{
+	uint32_t more = request->atom_count - found->atoms + accept_cost(request), with;
+	const struct edge *place = found->place;
+
+	if (found->node) /* of a node's edges a packet goes one way */
+		more = more > fs->nodes[found->node].cost ? more - fs->nodes[found->node].cost : 0;
+	for (uint32_t atoms = found->atoms; atoms > scope; atoms--) {
+		const struct node *n = &fs->nodes[edge_parent(place)];
+
+		with = 1 + place->cost + more;
+		more = with > n->cost ? with - n->cost : 0;
+		place = &fs->edges[n->place];
+	}
+	return place->cost + more;
+}
+
+/* Edges that are in the way of a new one. Nodes that are new get numbers that nobody chooses. */
+static uint32_t chain_length(const struct filters *fs, uint32_t node, uint32_t value)
+{
+	uint32_t n = 0;
+
+	for (const struct edge *e = *bucket(fs, edge_key(fs, node, value)); e; e = e->chain)
+		n++;
+	return n;
+}
+
 int64_t filter_insert(struct filters *fs, const struct filter_request *request)
 {
+	uint32_t scope = 0; /* atoms */
 	uint32_t key = compared_bits(request->atoms, request->atom_count) << KEY_BITS_SHIFT | (request->program ? KEY_PROGRAM : 0), number, node;
 	struct found f;
 
-	if (request->scope && !begins_with(fs, request, request->scope))
+	if (request->scope && !begins_with(fs, request, request->scope, &scope))
 		return -E_DENIED;
 	f = follow(fs, request);
 	if (f.far || overlap_check(fs, request) || (f.atoms == request->atom_count && there_already(fs, f.place, request->program)))
 		return -E_BUSY;
+	if (cost_with(fs, request, &f, scope) > COST_MOST * (NET_ATOMS_MAX + 1 - scope))
+		return -E_FULL;
+	if (f.node && chain_length(fs, f.node, request->atoms[f.atoms].value) >= CHAIN_MOST)
+		return -E_FULL;
 	if (!fs->free_filters.left || fs->free_nodes.left < request->atom_count - f.atoms + 1 || fs->free_edges.left < request->atom_count - f.atoms)
 		return -E_FULL;
 
@@ -368,28 +411,35 @@ int64_t filter_insert(struct filters *fs, const struct filter_request *request)
 	fs->filters[number] = (struct filter){.accept = node, .owner = request->owner, .key = key, .word = request->word, .program = request->program};
 	fs->count++;
 	count_owner(fs, node, request->owner, 1);
+	set_cost(fs, node, accept_cost(request));
 	write_code(fs, node);
 	while (fs->nodes[node].place) {
-		uint32_t most = fs->nodes[node].most;
+		uint32_t most = fs->nodes[node].most, cost = 1 + fs->edges[fs->nodes[node].place].cost;
 
 		node = edge_parent(&fs->edges[fs->nodes[node].place]);
+		if (cost > fs->nodes[node].cost)
+			set_cost(fs, node, cost);
 		settle(fs, node, most > fs->nodes[node].most ? most : fs->nodes[node].most);
 	}
 	return number;
 }
 
-/* The most of a node's edges. Where there are many only some are looked at: then it may stay more than it need be, which costs a test more and no packet. */
-static uint32_t most_below(const struct filters *fs, const struct node *n)
+/* Something behind a node has gone: what is the most of its edges now, and what do they cost? Where there are many only some are looked at: then it may stay more than it need be, which costs a test more
+ * and no packet. */
+static uint32_t lessen(struct filters *fs, uint32_t number)
 {
-	uint32_t most = 0, looks = 0;
+	const struct node *n = &fs->nodes[number];
+	uint32_t most = 0, cost = 0, looks = 0;
 
-	for (uint32_t e = n->first; e; e = fs->edges[e].next) {
+	for (uint32_t e = n->first; e && (most < n->most || cost < n->cost); e = fs->edges[e].next) {
 		uint32_t m = fs->nodes[fs->edges[e].head].most;
 
-		if (m >= n->most || ++looks > 64)
+		if (++looks > 64)
 			return n->most;
 		most = m > most ? m : most;
+		cost = 1 + fs->edges[e].cost > cost ? 1 + fs->edges[e].cost : cost;
 	}
+	set_cost(fs, number, cost);
 	return most;
 }
 
@@ -403,6 +453,7 @@ void filter_delete(struct filters *fs, uint32_t filter)
 		uint32_t parent = edge_parent(place);
 
 		unlink(fs, node);
+		set_cost(fs, node, 0);
 		GIVE(&fs->free_nodes, fs->nodes, next, node);
 		node = parent;
 		if (place->head || fs->nodes[node].kind == NODE_ROOT)
@@ -412,7 +463,7 @@ void filter_delete(struct filters *fs, uint32_t filter)
 			break;
 	}
 	for (;; node = edge_parent(&fs->edges[fs->nodes[node].place])) {
-		settle(fs, node, most_below(fs, &fs->nodes[node]));
+		settle(fs, node, lessen(fs, node));
 		if (!fs->nodes[node].place)
 			break;
 	}

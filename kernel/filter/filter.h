@@ -20,6 +20,7 @@ struct filter_memory {
 	uint64_t key;          /* a random word that no environment knows: of the hash, so that nobody can choose values that collide */
 };
 #define FILTER_SLOTS_MAX (1u << 20)
+#define FILTER_NODES 5 /* for each filter that there may be; one needs as many as it has atoms and one more, where it shares none. Typical ones, which share their beginnings, need 4 to 5 of their own */
 struct filters; /* lies at the beginning of data */
 
 size_t filters_data_size(uint32_t slots);
@@ -35,14 +36,16 @@ struct filter_request {
 	filter_root root;
 	const struct aegis_atom *atoms; /* copied already, valid (filter_check_atoms) */
 	uint32_t atom_count;
-	const uint8_t *program;         /* where its machine code is run (bpf_compile's only), or null */
+	const uint8_t *program;         /* where its machine code is run (bpf_compile's only), or null, */
+	uint32_t program_length;        /* and the instructions that it was made of */
 	uint32_t owner;                 /* the account */
 	uint32_t scope;                 /* a filter that this one may take packets from although it is another account's, and must begin with; 0: none */
 	uint64_t word;                  /* the caller's */
 };
 /* 0, or -E_INVALID. */
 int64_t filter_check_atoms(const struct aegis_atom *atoms, uint32_t n);
-/* Its number; -E_BUSY: some packet might be another owner's (or it is the same filter over again), -E_DENIED: it is not within its scope, -E_FULL. Changes nothing when it fails.
+/* Its number; -E_BUSY: some packet might be another owner's (or it is the same filter over again), -E_DENIED: it is not within its scope, -E_FULL: no room, or too many filters would have to be tried
+ * for one packet. Changes nothing when it fails.
  * Cost: proportional to the atoms and to the nodes that do not compare what it compares; these are looked at up to a bound, and past it the answer is BUSY. */
 int64_t filter_insert(struct filters *fs, const struct filter_request *request);
 void filter_delete(struct filters *fs, uint32_t filter);

@@ -25,6 +25,7 @@ struct node {
 	uint32_t first;          /* of its edges; of an accepting node the filter */
 	uint32_t edges;
 	uint32_t most;
+	uint32_t cost;           /* steps that a packet takes here and behind, at most */
 	uint32_t owner;          /* an account; filters below here that are its, and that are not. Which account is chosen when the node is made */
 	uint32_t own, others;
 };
@@ -35,6 +36,7 @@ struct edge {
 	const uint8_t *code;     /* of the place: of its first node */
 	uint32_t head;           /* that node */
 	uint32_t next, previous; /* of the same node */
+	uint32_t cost;           /* of the place: what its nodes cost together */
 };
 
 struct filter {
@@ -69,6 +71,11 @@ struct filters {
 _Static_assert(FILTER_SLOTS_MAX <= NUMBER_MASK, "a filter's number is part of its key");
 _Static_assert(NET_ATOMS_MAX * 32 < 1 << (32 - KEY_BITS_SHIFT), "and so are the bits that it compares");
 #define SHORT_PACKET 42 /* bytes: what is shorter is no ARP, IPv4 or IPv6 packet that says anything. The compiled code is for others only, and so need not check what lies below */
+/* Steps that a packet may take: a node is one, and so are 8 instructions of a program. Of the place behind a scope with n atoms an installation leaves no more than COST_MOST * (NET_ATOMS_MAX + 1 - n),
+ * so that nobody can make the packets of his scope cost what others' time cannot bear; less behind longer scopes, so that who has a part of a scope cannot use up what is the whole's. */
+#define COST_MOST 128
+#define COST_INSTRUCTIONS 8
+#define CHAIN_MOST 64 /* edges in one bucket of the hash table; by chance there are never so many, but collisions are found by who can measure time */
 #define LOOK_MAX 4096 /* nodes and edges that an insertion looks at */
 
 /* A value or mask as it is when loaded from the packet by this machine. */

@@ -7,6 +7,7 @@
 
 #define MOST_RUNS 16384 /* the window's 256 MiB */
 extern uint8_t code_window[];
+uint32_t code_runs;
 static uint32_t *free_runs, free_count; /* places in the window, of CODE_PAGES each */
 
 void code_start(uint32_t runs)
@@ -15,6 +16,7 @@ void code_start(uint32_t runs)
 		runs = MOST_RUNS;
 	kernel_pages_start(code_window, (uint64_t)runs * CODE_PAGES);
 	free_runs = boot_allocate(runs * sizeof(*free_runs));
+	code_runs = runs;
 	while (free_count < runs)
 		free_runs[free_count] = runs - 1 - free_count, free_count++;
 }

@@ -32,11 +32,32 @@ static void unlink_filter(struct net_filter *f)
 		*list_of(f) = f->next;
 }
 
-static void charge(env_id account, int32_t n)
+/* What filters have in common has a size: the nodes of the trie, which are FILTER_NODES for each that there may be, and the places for machine code. Who has more of one of these than his filters'
+ * part counts as having so many filters. So all accounts together never want more than there is, and none can use up what another may have. */
+static uint32_t charge_of(struct filter_charge c)
+{
+	uint32_t filters = (uint32_t)c.filters, nodes = ((uint32_t)c.nodes + FILTER_NODES - 1) / FILTER_NODES, codes = (uint32_t)c.codes * (net_filter_slots / code_runs);
+
+	filters = filters > nodes ? filters : nodes;
+	return filters > codes ? filters : codes;
+}
+
+static struct filter_charge charge_with(const struct env *account, struct filter_charge more)
+{
+	return (struct filter_charge){ (int32_t)account->filter_count + more.filters, (int32_t)account->filter_nodes + more.nodes, (int32_t)account->filter_codes + more.codes };
+}
+
+bool filter_fits(const struct env *account, struct filter_charge more) { return charge_of(charge_with(account, more)) <= account->limits.filters; }
+
+void filter_charge(env_id account, struct filter_charge more)
 {
 	struct env *e = env_find(account);
+	struct filter_charge c = charge_with(e, more);
 
-	e->held.filters += (uint32_t)n;
+	e->filter_count = (uint32_t)c.filters;
+	e->filter_nodes = (uint32_t)c.nodes;
+	e->filter_codes = (uint32_t)c.codes;
+	e->held.filters = charge_of(c);
 	account_show(e);
 }
 
@@ -63,7 +84,7 @@ void filter_end(struct net_filter *f)
 	if (f->kind == BINDING_GUARD) {
 		end_guard(ring_of(f->ring));
 	} else {
-		charge(f->account, -1);
+		filter_charge(f->account, (struct filter_charge){ -1, -f->nodes, -(f->run != NULL) });
 		net_changed(f->device, -1);
 	}
 	epoch_bump(&epoch);
@@ -97,8 +118,8 @@ struct install {
 	struct station *station;
 	struct env *account;
 	uint32_t atom_count, scope;
-	const uint8_t *run; /* where its program will be, or null */
-	size_t code_size;
+	size_t code_size;   /* of its program, 0: it has none that needs code */
+	const uint8_t *run; /* where that will be run */
 };
 
 /* The capability that is shown: of the device, or of a filter, which becomes the scope. */
@@ -181,7 +202,7 @@ static bool add_atoms(struct install *i, const struct aegis_atom *more, uint32_t
 	return filter_check_atoms(i->atoms, at) == 0;
 }
 
-/* A program becomes atoms, or machine code in net_work that will be run at i->run. */
+/* A program becomes atoms, or machine code in net_work. */
 static int64_t check_program(struct install *i)
 {
 	uint32_t n = i->spec.program_length, own = i->atom_count;
@@ -207,17 +228,22 @@ static int64_t check_program(struct install *i)
 	if (error < 0)
 		return error;
 	i->code_size = (size_t)error;
-	i->run = code_take();
-	return i->run ? 0 : -E_FULL;
+	return 0;
 }
 
 static int64_t install_checked(struct install *i)
 {
-	const struct filter_request request = { .root = i->station->filters, .atoms = i->atoms, .atom_count = i->atom_count, .program = i->run,
+	const struct filter_charge charge = { 1, (int32_t)i->atom_count + 1, i->code_size != 0 };
+	struct filter_request request = { .root = i->station->filters, .atoms = i->atoms, .atom_count = i->atom_count, .program_length = i->spec.program_length,
 		.owner = i->account->id, .scope = i->scope };
-	int64_t number = filter_insert(net_filters, &request);
 	struct net_filter *f;
+	int64_t number;
 
+	if (!filter_fits(i->account, charge))
+		return -E_LIMIT;
+	if (i->code_size && !(request.program = i->run = code_take()))
+		return -E_FULL;
+	number = filter_insert(net_filters, &request);
 	if (number < 0) {
 		if (i->run)
 			code_give(i->run, NULL, 0);
@@ -226,14 +252,14 @@ static int64_t install_checked(struct install *i)
 	net_code_changed++;
 	f = &filter_table[number];
 	*f = (struct net_filter){ .tag = i->spec.tag, .ring = (frame_t)i->spec.ring, .env = i->spec.env, .account = i->account->id, .epoch = f->epoch,
-		.device = (uint8_t)(i->spec.device - DEVICE_NET0), .kind = BINDING_FILTER };
+		.nodes = (uint8_t)charge.nodes, .device = (uint8_t)(i->spec.device - DEVICE_NET0), .kind = BINDING_FILTER };
 	if (i->run) {
 		f->code = i->spec.code;
 		f->run = i->run;
 		code_put(f->run, net_work->code, i->code_size, &f->code, 1);
 	}
 	link_filter(f);
-	charge(f->account, 1);
+	filter_charge(f->account, charge);
 	net_changed(f->device, 1);
 	return number;
 }
@@ -252,8 +278,6 @@ int64_t call_filter_install(uint64_t user, uint64_t capability, uint64_t c, uint
 	if ((error = check_scope(&i, capability)) || (error = check_ring(&i)) || (error = fetch_atoms(i.atoms, i.spec.atoms, i.spec.atom_count)))
 		return error;
 	i.atom_count = i.spec.atom_count;
-	if (i.account->held.filters >= i.account->limits.filters)
-		return -E_LIMIT;
 	if ((error = check_program(&i)))
 		return error;
 	return install_checked(&i);

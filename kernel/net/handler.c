@@ -97,6 +97,7 @@ void handler_end(struct net_filter *f)
 	for (uint32_t i = 0; i < h->frame_count; i++)
 		frame_let_go(h->frames[i]);
 	code_give(h->code, &h->code_frames[1], h->code_count - 1);
+	filter_charge(f->account, (struct filter_charge){ .codes = -1 });
 	frame_table[object].state = FRAME_OWNED;
 	frame_clear(object);
 }
@@ -136,6 +137,7 @@ static void attach(struct net_filter *f, const struct aegis_handler_spec *spec, 
 	h->run.context.memory_end = h->run.context.memory + FRAME_SIZE;
 	h->run.context.tag = f->tag;
 	f->handler = h;
+	filter_charge(f->account, (struct filter_charge){ .codes = 1 });
 	net_code_changed++;
 }
 
@@ -168,9 +170,11 @@ int64_t call_handler_attach(uint64_t user, uint64_t b, uint64_t c, uint64_t d, u
 	error = handler_compile(net_work->handler, spec.length, net_work->code, (spec.code_count - 1) * FRAME_SIZE, net_work->inspection, NULL);
 	if (error < 0)
 		return error;
+	if (!filter_fits(current_env()->account, (struct filter_charge){ .codes = 1 }))
+		return -E_LIMIT;
 	run = code_take();
 	if (!run)
-		return -E_BUSY;
+		return -E_FULL;
 	attach(f, &spec, run, (size_t)error);
 	return 0;
 }

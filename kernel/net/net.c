@@ -7,6 +7,7 @@
 #include <kernel/info.h>
 #include <kernel/module.h>
 #include <kernel/net/net.h>
+#include <kernel/slice.h>
 #include <kernel/x86_64/copy.h>
 #include <kernel/x86_64/paging.h>
 
@@ -103,14 +104,51 @@ void net_code_see(void)
 	write_cr3(read_cr3());
 }
 
-void net_interrupt(uint32_t device, uint64_t arrived)
+/* Devices' interrupts have half of a CPU's time and no more, however many packets come and whatever handlers do with them: handlers that answer each other would else keep it for ever. What was not used
+ * may be used later, but for what is older than this. */
+#define REMEMBERED (slice_quantum / 8)
+static inline __attribute__((always_inline)) void work_for(struct cpu *cpu, uint32_t device, uint64_t arrived)
 {
 	struct station *s = &stations[device];
+	uint64_t now;
 
 	s->info->interrupts++;
 	net_code_see();
 	netdev_interrupt(s->driver, arrived);
 	s->info->link = s->driver->link;
+	now = read_tsc();
+	if (cpu->net_rest + REMEMBERED < arrived)
+		cpu->net_rest = arrived - REMEMBERED;
+	cpu->net_rest += 2 * (now - arrived);
+}
+
+static __attribute__((noinline)) void put_off(struct cpu *cpu, uint32_t device)
+{
+	netdev_put_off(stations[device].driver);
+	cpu->net_waiting |= 1u << device;
+	slice_set_timer(cpu);
+}
+
+void net_interrupt(uint32_t device, uint64_t arrived)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (arrived < cpu->net_rest)
+		put_off(cpu, device);
+	else
+		work_for(cpu, device, arrived);
+}
+
+void net_waited(struct cpu *cpu, uint64_t now)
+{
+	uint32_t waiting = cpu->net_waiting;
+
+	if (now < cpu->net_rest)
+		return;
+	cpu->net_waiting = 0;
+	for (uint32_t device = 0; device < netdev_count; device++)
+		if (waiting >> device & 1)
+			work_for(cpu, device, read_tsc());
 }
 
 /* Who is told must still be who he was when he was named: of the account that has the filter. */

@@ -39,6 +39,7 @@ struct net_filter {
 	frame_t code;              /* of its program, or 0 */
 	const uint8_t *run;        /* where that is run */
 	uint32_t next, previous;   /* of its ring's, or of those without a ring of its account; or 0 */
+	uint8_t nodes;             /* that it may need in the trie */
 	uint8_t device;            /* of netdevs */
 	uint8_t kind;              /* BINDING_ */
 };
@@ -88,6 +89,7 @@ extern struct net_work *net_work;
 /* net.c */
 void net_start(void); /* after netdev_start, from boot memory */
 void net_interrupt(uint32_t device, uint64_t arrived);
+void net_waited(struct cpu *cpu, uint64_t now); /* the timer has gone off: interrupts that were put off, if it is time for them */
 struct station *net_station(uint64_t device); /* enum aegis_device; null: there is none */
 void net_code_see(void); /* before filters or guards are run: makes this CPU see their code as it is now */
 void net_senders(struct station *s, int32_t more); /* rings with guards, more or (-1) less */
@@ -106,6 +108,12 @@ bool net_end_account(struct env *account);
 struct net_filter *filter_named(uint64_t number); /* a filter (no guard), or null */
 static inline uint32_t filter_number(const struct net_filter *f) { return (uint32_t)(f - filter_table); }
 void filter_end(struct net_filter *f); /* a guard too */
+/* What an account is charged. More of that: may it have so much? Of that what goes is negative. */
+struct filter_charge {
+	int32_t filters, nodes, codes; /* codes: places where machine code is run */
+};
+bool filter_fits(const struct env *account, struct filter_charge more);
+void filter_charge(env_id account, struct filter_charge more);
 int64_t filter_check_mint(struct aegis_cap *cap); /* may the current environment seal a capability for it? Fills in the epoch */
 int64_t filter_end_epoch(const struct aegis_cap *cap);
 
@@ -121,6 +129,7 @@ void handler_end(struct net_filter *f);
 
 /* code.c: machine code in donated frames, run at addresses of its own. */
 void code_start(uint32_t runs);
+extern uint32_t code_runs; /* so many there are */
 const uint8_t *code_take(void);              /* where CODE_PAGES can be run, or null: there is no more room */
 void code_put(const uint8_t *run, const uint8_t *code, size_t size, const frame_t *frames, uint32_t n); /* into the frames, and those there */
 void code_give(const uint8_t *run, const frame_t *frames, uint32_t n); /* gone from every CPU; the frames (n may be 0) are their owner's again */

@@ -64,6 +64,8 @@ struct cpu {
 	struct env **alarms;         /* alarm.c: a heap; owner: the kernel lock */
 	uint32_t alarm_count;
 	uint32_t asked, forgot;      /* smp.c: how often other CPUs have asked this one to forget translations, and which time it has */
+	uint64_t net_rest;           /* kernel/net: devices' interrupts have had their part of the time up to then, */
+	uint32_t net_waiting;        /* and those of these devices wait for it; bits, by number */
 	uint32_t code_seen;          /* kernel/net: of machine code that was written, how much of it this CPU has seen */
 	bool online;                 /* set by the CPU itself when it is up, for the one that waits for it */
 	uint64_t gdt[8];

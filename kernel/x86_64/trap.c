@@ -61,6 +61,8 @@ static __attribute__((noinline)) void timer_interrupt(struct cpu *cpu, struct tr
 
 	cpu->timer_at = 0;
 	alarm_expire(cpu, now);
+	if (cpu->net_waiting)
+		net_waited(cpu, now);
 	if (cpu->current && now >= cpu->slice_end + (cpu->over ? slice_grace : 0))
 		slice_over(cpu, t, now);
 	slice_set_timer(cpu);

@@ -74,7 +74,7 @@ static bool provoke(void)
 static void refusals(void)
 {
 	struct aegis_ebpf good[] = { RETURN(ASH_DONE) }, wild[] = { CONSTANT(2, 4096), LOAD64(0, 2, 0), EXIT }, loose[] = { CONSTANT(0, 0) };
-	frame_t foreign[1] = { boot->info }, mixed[1] = { code[0] };
+	frame_t kept = code[1], foreign[1] = { boot->info }, mixed[1] = { code[0] };
 	struct aegis_filter_spec spec = { .device = TO };
 	int64_t other = aegis_filter_install(&spec, &boot->devices[TO]);
 
@@ -93,6 +93,9 @@ static void refusals(void)
 	bind(0, MEMORY + 16 * FRAME_SIZE, BIND_ENTRY(code[1], BIND_READ));
 	is(attach_to(filter, good, 2, 2, memory, 1), -E_BUSY, "code_that_is_bound_nowhere");
 	bind_once(0, MEMORY + 16 * FRAME_SIZE, 0);
+	code[1] = code[0];
+	is(attach_to(filter, good, 2, 2, memory, 1), -E_BUSY, "of_which_no_frame_is_named_twice");
+	code[1] = kept;
 	is(frame_in_table(code[0]).state, FRAME_OWNED, "refusals_take_nothing");
 	is(frame_in_table(memory[0]).pins, 0, "and_hold_nothing");
 	is(attach_to(filter, good, 2, 2, memory, 1), 0, "a_good_one_is_attached");
@@ -180,6 +183,22 @@ static void verdicts(void)
 	detach();
 }
 
+/* Of its memory it can send as much as the network takes, whatever length it names. */
+static void lengths(void)
+{
+	static const int32_t refused[] = { 13, 1515, FRAME_SIZE };
+	static const char *const names[] = { "less_than_a_header_is_not_sent", "or_more_than_the_mtu", "or_all_of_its_memory" };
+
+	for (uint32_t i = 0; i < 3; i++) {
+		struct aegis_ebpf sends[] = { LOAD64(7, 1, 16), MOVE(1, 7), CONSTANT(2, refused[i]), CALL(ASH_CALL_SEND), STORE64(7, 0, 0), RETURN(ASH_DONE) };
+
+		words[0] = 0;
+		ATTACH(sends);
+		ok(provoke() && (int64_t)words[0] == -E_INVALID, names[i]);
+		detach();
+	}
+}
+
 /* Copies the packet to where its memory's frames meet. */
 static void vectoring(void)
 {
@@ -235,6 +254,7 @@ void test_main(void)
 	refusals();
 	answers();
 	verdicts();
+	lengths();
 	vectoring();
 	ends();
 	port_close(&out);

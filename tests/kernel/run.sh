@@ -11,7 +11,7 @@ boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when
 	[[ $1 != *_smp_test ]] || cpus=(-smp 2)
 	# Two network interfaces on one hub, as ./exo run --net hub has them.
 	case $1 in
-	*/net_test | */handlers_test | */network_test | */calls_test)
+	*/net_test | */handlers_test | */network*_test | */calls_test)
 		cpus+=(-netdev hubport,id=net0,hubid=0 -device virtio-net-device,netdev=net0,mac=52:54:00:12:34:50,tx=timer
 			-netdev hubport,id=net1,hubid=0 -device virtio-net-device,netdev=net1,mac=52:54:00:12:34:51 -global virtio-mmio.force-legacy=false)
 		;;

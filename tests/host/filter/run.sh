@@ -32,7 +32,7 @@ for source in kernel/filter/{filter,short,overlap,interpret,bpf,conjunction}.c k
 	gcc $flags -c -o "$object" "$source" || exit 1
 	objects+=("$object")
 done
-for test in test_rules fuzz_trie fuzz_bpf; do
+for test in ${TESTS:-test_rules fuzz_trie fuzz_bpf}; do
 	# shellcheck disable=SC2086 # a list of words
 	gcc $flags -o "$build/$test" "$here/$test.c" "${objects[@]}" -lpcap || exit 1
 	echo "# $test"

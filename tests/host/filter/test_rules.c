@@ -237,6 +237,85 @@ static void many_of_one(void)
 	filters_drop(fs);
 }
 
+/* A packet's way costs no more than the place behind the scope may cost, however the filters are made that it has to be tried against; and who has a part of a scope does not use up the whole's. */
+static uint32_t most_alternatives(uint32_t owner, uint32_t scope, const struct aegis_atom *atoms, uint32_t n, int64_t *answer)
+{
+	struct aegis_atom all[NET_ATOMS_MAX];
+	uint32_t installed = 0;
+
+	memcpy(all, atoms, n * sizeof(*atoms));
+	for (;; installed++) { /* a field of its own for each */
+		all[n] = field((uint16_t)(100 + installed % 1000), installed < 1000 ? 1 : 2, 1);
+		*answer = add(owner, scope, NULL, all, n + 1);
+		if (*answer < 0 || installed == 1999)
+			return installed;
+	}
+}
+
+static void packets_cost_little(void)
+{
+	struct aegis_atom part[2] = {field(12, 2, 0x800), field(30, 1, 10)}, branch[3] = {field(12, 2, 0x800), field(30, 1, 10)};
+	static const uint8_t program[1];
+	int64_t answer, number, other;
+	uint32_t installed, again;
+	bool good;
+
+	begin(4096);
+	number = add(1, 0, NULL, part, 2);
+	other = ADD(1, 0, field(12, 2, 0x800), field(30, 1, 11));
+	installed = most_alternatives(2, (uint32_t)number, part, 2, &answer);
+	good = answer == -E_FULL && installed >= 64 && fs->edges[fs->nodes[root].first].cost < LOOK_MAX;
+	ok(good, "there is an end to the filters that one packet is tried against");
+	again = most_alternatives(3, (uint32_t)other, (struct aegis_atom[]){field(12, 2, 0x800), field(30, 1, 11)}, 2, &answer);
+	good = again >= installed && ADD(1, 0, field(12, 2, 0x800), field(30, 1, 12)) > 0;
+	good &= ADD(1, 0, field(12, 2, 0x806)) > 0 && ADD(1, 0, field(12, 2, 0x800), field(23, 1, 6), field(30, 1, 13)) > 0;
+	ok(good, "which is not an end for others");
+	filters_drop(fs);
+
+	begin(4096); /* some ways at one place, and some behind each of these: as many in all as their product */
+	good = true;
+	answer = 1;
+	for (uint32_t i = 0; i < 60 && answer > 0; i++)
+		for (uint32_t j = 0; j < 60 && answer > 0; j++) {
+			branch[1] = field((uint16_t)(100 + i), 1, 1);
+			branch[2] = field((uint16_t)(200 + j), 1, 1);
+			answer = add(1, 0, NULL, branch, 3);
+		}
+	ok(answer == -E_FULL && fs->edges[fs->nodes[root].first].cost < LOOK_MAX, "however they branch");
+	filters_drop(fs);
+
+	begin(4096); /* the same packets, and programs that differ */
+	for (installed = 0; installed < 4096; installed++) {
+		answer = filter_insert(fs, &(struct filter_request){.root = root, .atoms = part, .atom_count = 2, .program = program + installed, .program_length = NET_BPF_MAX, .owner = 1});
+		if (answer < 0)
+			break;
+	}
+	ok(answer == -E_FULL && installed >= 16 && installed * NET_BPF_MAX < 32768, "or what programs they have");
+	for (uint32_t i = 1; i <= installed; i++)
+		filter_delete(fs, i);
+	good = fs->edges[fs->nodes[root].first].cost == 0;
+	installed = most_alternatives(2, 0, part, 2, &answer);
+	ok(good && answer == -E_FULL && installed > 1000, "what has gone costs nothing");
+	filters_drop(fs);
+}
+
+/* Values that collide in the hash table are found by who can measure; there is an end to these too. */
+static void collisions(void)
+{
+	uint32_t installed = 0;
+	int64_t answer = 1;
+
+	begin(256);
+	for (uint32_t value = 0; answer > 0 && installed < 256; value++) {
+		if (((2ul << 32 | value) * fs->memory.key) >> (64 - fs->table_bits)) /* the node's number is 2: the root's is 1 */
+			continue;
+		answer = ADD(1, 0, field(26, 4, __builtin_bswap32(value)));
+		installed++;
+	}
+	ok(answer == -E_FULL && installed > 16 && installed < 128, "values that collide are refused in the end");
+	filters_drop(fs);
+}
+
 /* The longest node of each kind: everything far away, masked, with others behind it. */
 static void longest_code(void)
 {
@@ -292,6 +371,8 @@ int main(void)
 	every_order();
 	full();
 	many_of_one();
+	packets_cost_little();
+	collisions();
 	longest_code();
 	roots_apart();
 	return finish();

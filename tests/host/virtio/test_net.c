@@ -128,6 +128,8 @@ static void deliver_interrupts(void)
 	for (uint32_t i = 0; model.interrupt || asked_again; i++) {
 		check(i < 10000, "interrupts end");
 		model.interrupt = asked_again = false;
+		if (random_below(8) == 0)
+			netdev_put_off(d); /* and what comes until then is no loss */
 		netdev_interrupt(d, 1);
 	}
 }
@@ -318,6 +320,35 @@ static void be_hostile(uint32_t steps)
 	}
 }
 
+/* One entry that names no frame, in place of one that does, and all else is true: that frame's memory would be waited for until the machine ends. */
+static void lose_one(void)
+{
+	struct model_queue *q = NULL;
+
+	sane = true;
+	for (uint32_t i = 0; i < 4; i++)
+		send_one();
+	netdev_kick(d);
+	for (uint16_t i = 1; i < MODEL_QUEUES; i += 2) {
+		model_take(&model.queue[i]);
+		q = model.queue[i].held_count ? &model.queue[i] : q;
+	}
+	check(q, "frames are on their way");
+	model_use_any(q, q->size, 0);
+	while (q->held_count > 1)
+		frame_out(q, q->held[0]);
+	model.interrupt = true;
+	deliver_interrupts();
+	for (uint16_t i = 1; i < MODEL_QUEUES; i += 2)
+		while (&model.queue[i] != q && model.queue[i].held_count)
+			frame_out(&model.queue[i], model.queue[i].held[0]);
+	netdev_reap(d);
+	netdev_reap(d);
+	for (uint32_t i = 0; i < COOKIES; i++)
+		check(!under_way[i], "a frame that the device has lost is nevertheless told of");
+	sane = false;
+}
+
 static void round_of(uint32_t steps)
 {
 	static const uint16_t rooms[] = { 2, 4, 8, 64, 100, 256, 1024 };
@@ -344,8 +375,11 @@ static void round_of(uint32_t steps)
 	d = &netdevs[0];
 	check(d->mtu >= 68 && d->mtu <= 2022 && !(d->address[0] & 1) && d->send_slots, "what is said of it makes sense");
 	netdev_enable(d);
-	if (model.room >= 8) /* a frame can have five descriptors */
+	if (model.room >= 8) { /* a frame can have five descriptors */
 		be_sane(steps);
+		lose_one();
+		be_sane(steps / 4);
+	}
 	for (uint32_t i = 0; i < 4; i++) {
 		uint32_t before = model.resets;
 		be_hostile(steps / 4);
