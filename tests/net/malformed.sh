@@ -40,7 +40,7 @@ start() {
 
 request() {
 	asked=$((asked + 1))
-	curl -s -S --max-time 2 -o "$scratch/answer" "http://127.0.0.1:$port/small" 2>>"$scratch/new.errors"
+	curl -s -S --max-time "$patience" -o "$scratch/answer" "http://127.0.0.1:$port/small" 2>>"$scratch/new.errors"
 	[ "$(sha256sum <"$scratch/answer")" != "$small" ] || good=$((good + 1))
 	: >"$scratch/answer"
 }
@@ -59,6 +59,7 @@ end() {
 	is "$(grep -v '^wire: ' "$scratch/server.errors")" "" "the machine has not complained"
 }
 
+patience=30
 start --syn-flood 80:2000
 exec {transfer}< <(curl -s -S --max-time 100 "http://127.0.0.1:$port/large" 2>"$scratch/curl.errors")
 : >"$scratch/got"
@@ -75,6 +76,7 @@ is "$good$(cat "$scratch/new.errors")" "$asked" "new ones come meanwhile ($asked
 end ' [1-9][0-9]{3,} SYNs'
 
 # Half of these frames have right checksums and are real ones but for a bit or two, with the right sequence numbers: as a RST such a frame ends a connection, and as a FIN it stops it, and must. So not all get an answer.
+patience=2
 start --malformed "$count:5000"
 SECONDS=0
 while [ $SECONDS -le $((count / 5000 + 2)) ]; do

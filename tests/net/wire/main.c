@@ -145,6 +145,7 @@ static void start(char **argv, uint16_t ports[2][2])
 			*a = net;
 	child = fork();
 	if (child == 0) {
+		signal(SIGPIPE, SIG_DFL);
 		execvp(argv[0], argv);
 		fprintf(stderr, "wire: %s: %s\n", argv[0], strerror(errno));
 		_exit(127);
@@ -176,6 +177,7 @@ int main(int argc, char **argv)
 		fail("no network can be had on this host");
 	signal(SIGINT, stop);
 	signal(SIGTERM, stop);
+	signal(SIGPIPE, SIG_IGN); /* libslirp writes to clients that are gone */
 	start(argv + optind, ports);
 	while (waitpid(child, &status, WNOHANG) == 0) {
 		link_turn(&wire, earlier(earlier(impair_due(&wire), inject_due(&wire)), wire_now() + TURN_NS));
