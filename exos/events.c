@@ -89,14 +89,15 @@ void signals_take(struct regs *regs, bool from_call)
 	domain_unlock();
 }
 
-/* Where the library runs, whoever jumped there; and who runs, wherever he jumped to: the library alone has its stack. An event may come on
- * the library's first instructions, before it has changed to it, so for events the place counts. At the very top of that stack is a child that was forked
+/* Where the library runs, whoever jumped there; and who runs, wherever he jumped to: the library alone has its stack. Both together, as a program may have
+ * any stack pointer, and any address to jump to, by accident. An event may come on the library's first instructions, before it has changed to it, so for events the place
+ * counts. At the very top of that stack is a child that was forked
  * in a handler, and has returned from it: there is nothing that it could go back to (program/handler.h). */
 static bool in_image(const struct regs *regs) { return regs->rip - EXOS_IMAGE_VA < IMAGE_SPAN; }
 static bool on_library_stack(const struct regs *regs) { return regs->rsp > self->stack_top - LIBRARY_STACK_SIZE && regs->rsp < self->stack_top; }
 static bool from_program(const struct regs *regs)
 {
-	return regs->cause == CAUSE_EVENT ? !in_image(regs) : !on_library_stack(regs);
+	return !in_image(regs) || (regs->cause != CAUSE_EVENT && !on_library_stack(regs));
 }
 
 static void signal_fault(const struct regs *regs, int error)

@@ -31,7 +31,9 @@ static int64_t wait(struct regs *r, bool private, bool absolute, uint32_t mask)
 
 	if (error)
 		return error;
-	error = futex_wait(A0(r), private, (uint32_t)A2(r), mask, deadline);
+	do
+		error = futex_wait(A0(r), private, (uint32_t)A2(r), mask, deadline);
+	while (error == -EINTR && !signal_interrupts());
 	return error == -EINTR && !A3(r) ? -ERESTART : error;
 }
 

@@ -154,8 +154,8 @@ int64_t poll_unmask(uint64_t program, int64_t result)
 
 	/* A handler that is about to run returns to the old mask; where none is, it is put back here. */
 	if (program && result != -EINTR && s->restore_mask) {
-		s->mask = s->saved_mask;
 		s->restore_mask = false;
+		signal_set_mask(self->proc, s->saved_mask);
 	}
 	return result;
 }

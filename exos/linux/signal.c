@@ -102,6 +102,8 @@ static int wait_for_signal(signal_set set, uint64_t deadline, struct signal_info
 			break;
 	}
 	p->signals.waited = 0;
+	if (p->threads)
+		thread_retarget(p);
 	if (number)
 		return number;
 	return error == -ETIMEDOUT ? -EAGAIN : -EINTR;

@@ -156,8 +156,11 @@ int64_t linux_time(struct regs *r)
 static int64_t sleep_for(uint64_t ns, struct linux_timespec *left)
 {
 	uint64_t deadline = time_deadline(ns), now;
-	int error = wait_sleep(NULL, 0, deadline);
+	int error;
 
+	do
+		error = wait_sleep(NULL, 0, deadline);
+	while (error == -EINTR && !signal_interrupts());
 	if (error != -EINTR)
 		return 0;
 	now = ticks_now();

@@ -13,6 +13,7 @@
 #include <exos/proc/table.h>
 #include <exos/proc/thread.h>
 #include <exos/proc/x86_64/processor.h>
+#include <exos/sched/robust.h>
 #include <exos/self.h>
 #include <exos/x86_64/entry.h>
 
@@ -92,6 +93,7 @@ static int exec_in_place(struct image *image, struct regs *regs)
 
 	if (error)
 		return error;
+	robust_list_end(p->robust_list, p->tid);
 	program_net_release(p);
 	vm_clear(p->vm);
 	program_frames_release(p);

@@ -9,6 +9,7 @@
 #include <exos/proc/signal_action.h>
 #include <exos/proc/thread.h>
 #include <exos/proc/x86_64/processor.h>
+#include <exos/program/handler.h>
 #include <exos/self.h>
 
 /* Raised by what the program itself did: told first, so that the handler sees the state that it concerns. */
@@ -213,6 +214,8 @@ bool signal_interrupts(void)
 	struct proc *p = self->proc;
 	struct signals *s = &p->signals;
 
+	if (handler_runs()) /* what ends a wait of its is its own end, or that it may not wait there at all (sched/threads.c) */
+		return true;
 	for (;;) {
 		signal_set set = s->pending & ~s->mask;
 		struct signal_info info;

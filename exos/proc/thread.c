@@ -254,8 +254,9 @@ int thread_alone(void)
 	p->signals.mask = mask;
 	if (result)
 		return result;
-	p->tid = t->tid = p->pid;
+	robust_list_end(p->robust_list, t->tid);
 	p->robust_list = 0;
+	p->tid = t->tid = p->pid;
 	t->name[0] = 0;
 	return 0;
 }

@@ -102,10 +102,19 @@ uint32_t program_frames_force(struct proc *p, uint32_t n)
 	return taken;
 }
 
-void program_frames_release(struct proc *p)
+static void put_all(struct proc *p)
 {
 	for (frame_t f = 0; p->own_frames && (f = next_own(p, f));)
 		put_broken(p, f);
+}
+
+void program_frames_release(struct proc *p)
+{
+	put_all(p);
+	if (p->own_frames && p == self->proc) { /* page tables of its own, which are somewhere in its space yet */
+		vm_sweep(0);
+		put_all(p);
+	}
 	p->own_frames = 0; /* of what was repossessed, or freed behind the library's back, there may be no trace */
 	revoke_returned();
 }

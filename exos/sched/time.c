@@ -12,10 +12,10 @@ static uint64_t scale(uint64_t v, uint64_t q32) { return (uint64_t)((unsigned __
 
 void time_start(uint64_t calendar_seconds)
 {
-	ns_per_tick_q32 = (NS_PER_SECOND << 32) / machine_info->tsc_hz;
-	ticks_per_ns_q32 = (machine_info->tsc_hz << 32) / NS_PER_SECOND;
-	if (machine_info->tsc_hz >> 32)
-		ticks_per_ns_q32 = machine_info->tsc_hz / NS_PER_SECOND << 32; /* whole ticks: no such CPU yet */
+	uint64_t hz = machine_info->tsc_hz;
+
+	ns_per_tick_q32 = (NS_PER_SECOND << 32) / hz;
+	ticks_per_ns_q32 = (hz / NS_PER_SECOND << 32) + (hz % NS_PER_SECOND << 32) / NS_PER_SECOND; /* hz << 32 need not fit a word */
 	calendar_at_boot = calendar_seconds * NS_PER_SECOND;
 }
 

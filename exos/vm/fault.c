@@ -121,6 +121,8 @@ static int mend_present(struct fault *f)
 	frame_t old = entry_frame(*entry), frame = old;
 
 	if (f->write && !(*entry & BIND_WRITE)) {
+		if (!frame_held(old))
+			return -EIO; /* repossessed, as the keeper is about to find out: the window has it no more either */
 		if (!(*entry & ENTRY_SHARED) && frame_refs(old) > 1) {
 			frame = frame_get();
 			if (frame == NO_FRAME)
@@ -158,12 +160,12 @@ int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 		.vm = vm, .area = vm_area_at(vm, address), .va = ROUND_DOWN(address, FRAME_SIZE), .write = write};
 	int error;
 
-	if (!f.area || f.area->flags & VM_OWN)
+	if (!f.area || f.area->flags & VM_OWN || vm->given_up)
 		return -EFAULT;
 	error = check_rights(f.area, write, exec);
 	if (error)
 		return error;
-	batch_start(&vm_batch, vm->env);
+	batch_start(&vm_batch, vm, vm->env);
 	f.leaf = leaf_make(vm, address, &vm_batch);
 	error = f.leaf ? add_page(&f) : -ENOMEM;
 	batch_flush(&vm_batch);

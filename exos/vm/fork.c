@@ -51,8 +51,8 @@ int vm_fork(struct vm *from, struct vm *to)
 	to->brk = from->brk;
 	to->mmap_top = from->mmap_top;
 	to->stack_limit = from->stack_limit;
-	batch_start(&vm_batch, from->env);
-	batch_start(&vm_batch_child, to->env);
+	batch_start(&vm_batch, from, from->env);
+	batch_start(&vm_batch_child, to, to->env);
 	for (struct vm_leaf *leaf = leaf_from(from, 0); leaf && !error; leaf = leaf_from(from, leaf->va + LEAF_SPAN))
 		error = copy_leaf(leaf, to);
 	batch_flush(&vm_batch);

@@ -135,7 +135,7 @@ static void protect_pages(struct vm *vm, uint64_t start, uint64_t end, uint32_t 
 {
 	struct vm_batch *b = &vm_batch;
 
-	batch_start(b, vm->env);
+	batch_start(b, vm, vm->env);
 	for (struct vm_leaf *leaf = leaf_from(vm, start); leaf && leaf->va < end;
 		leaf = leaf_from(vm, leaf->va + LEAF_SPAN)) {
 		uint32_t from = leaf->va < start ? page_index(start) : 0;
@@ -182,7 +182,7 @@ static int move_pages(struct vm *vm, uint64_t from, uint64_t length, uint64_t to
 	struct vm_batch *b = &vm_batch;
 	int error = 0;
 
-	batch_start(b, vm->env);
+	batch_start(b, vm, vm->env);
 	for (uint64_t at = from; at < from + length && !error;) {
 		struct vm_leaf *old = leaf_from(vm, at), *new;
 		uint32_t i;

@@ -32,7 +32,7 @@ int64_t vm_region_leaf(struct vm *vm, uint64_t address)
 		return -EINVAL;
 	leaf = leaf_at(vm, address);
 	if (!leaf) {
-		batch_start(&vm_batch, vm->env);
+		batch_start(&vm_batch, vm, vm->env);
 		leaf = leaf_make(vm, address, &vm_batch);
 		batch_flush(&vm_batch);
 		if (!leaf)

@@ -10,7 +10,6 @@
 #include <exos/start.h>
 #include <exos/vm/table.h>
 
-#define TABLE_FLAGS (BIND_READ | BIND_WRITE | BIND_EXEC)
 #define FIRST_ROOM  4 /* regions and slots of an ordinary process */
 
 struct vm_batch vm_batch, vm_batch_child;
@@ -22,13 +21,10 @@ static __attribute__((noinline)) void flush_list(struct vm_batch *b)
 	for (uint32_t done = 0; b->env && done < b->count;) {
 		int64_t result = aegis_bind(env, b->list + done, b->count - done, NULL);
 
-		if (result == -E_DENIED && !frame_held(entry_frame(b->list[done].entry)))
-			result = 1; /* repossessed: the keeper is about to find out, and kill the process */
-		else if (result == -E_NOTABLE && !b->list[done].entry)
-			result = 1; /* the same of a page table: nothing is bound there */
-		if (result <= 0)
-			panic("vm: bind %lx to %lx in environment %x: %ld", b->list[done].entry, b->list[done].va,
-				b->env, (long)result);
+		if (result <= 0) {
+			tables_mend(b->vm, env, &b->list[done]);
+			result = 1;
+		}
 		done += (uint32_t)result;
 	}
 	for (uint32_t i = 0; i < b->put_count; i++)
@@ -150,7 +146,7 @@ static void slot_unuse(struct vm *vm, uint64_t address, struct vm_batch *b)
 	batch_add(b, slot->va, BIND_LEVEL(3));
 	*slot = vm->slots[--vm->slot_count];
 	batch_flush(b);
-	frame_put_pair(table);
+	table_put(table);
 }
 
 /* A table of the hardware's for what `va` and `span` say, unless the environment has its own. */
@@ -205,11 +201,20 @@ static void region_drop(struct vm *vm, struct vm_region *region, struct vm_batch
 	if (region->table) {
 		batch_add(b, region->va, BIND_LEVEL(2));
 		batch_flush(b);
-		frame_put_pair(region->table);
+		table_put(region->table);
 	}
 	slot_unuse(vm, region->va, b);
 	frame_put(address_frame(region->leaves));
 	heap_free(region);
+}
+
+frame_t table_of(struct vm *vm, uint64_t address, uint32_t level)
+{
+	const struct vm_slot *slot = level == 3 ? slot_at(vm, address) : NULL;
+	const struct vm_region *region = level == 2 ? region_at(vm, address) : NULL;
+	const struct vm_leaf *leaf = level == 1 ? leaf_at(vm, address) : NULL;
+
+	return slot ? slot->table : region ? region->table : leaf ? leaf->table : NO_FRAME;
 }
 
 struct vm_leaf *leaf_at(struct vm *vm, uint64_t address)
@@ -261,14 +266,6 @@ struct vm_leaf *leaf_make(struct vm *vm, uint64_t address, struct vm_batch *b)
 	return leaf;
 }
 
-/* A leaf table that is one no more. In a region (region.c) the program may have had it bound as a page, to look at. */
-static void leaf_table_put(frame_t table)
-{
-	while (frame_table[table].bindings && aegis_frame_break(&table, 1) == -E_AGAIN)
-		;
-	frame_put_pair(table);
-}
-
 void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b)
 {
 	struct vm_region *region = region_at(vm, leaf->va);
@@ -279,7 +276,7 @@ void leaf_drop(struct vm *vm, struct vm_leaf *leaf, struct vm_batch *b)
 	if (leaf->table) {
 		batch_add(b, leaf->va, BIND_LEVEL(1));
 		batch_flush(b);
-		leaf_table_put(leaf->table);
+		table_put(leaf->table);
 	}
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
@@ -311,7 +308,7 @@ void pages_drop(struct vm *vm, uint64_t start, uint64_t end)
 {
 	struct vm_batch *b = &vm_batch;
 
-	batch_start(b, vm->env);
+	batch_start(b, vm, vm->env);
 	for (uint64_t at = start; at < end;) {
 		struct vm_leaf *leaf = leaf_from(vm, at);
 
@@ -332,7 +329,7 @@ static void break_tables(struct vm *vm, env_id env)
 {
 	struct vm_batch *b = &vm_batch;
 
-	batch_start(b, env);
+	batch_start(b, vm, env);
 	for (uint32_t r = 0; r < vm->region_count; r++) {
 		struct vm_region *region = vm->regions[r];
 
@@ -357,7 +354,7 @@ static void leaf_free(struct vm_leaf *leaf)
 	BIT_FOR_EACH(i, leaf->present)
 		frame_put(entry_frame(leaf->entries[i]));
 	if (leaf->table)
-		leaf_table_put(leaf->table);
+		table_put(leaf->table);
 	frame_put(address_frame(leaf->entries));
 	heap_free(leaf);
 }
@@ -397,12 +394,13 @@ void tables_release(struct vm *vm, env_id env)
 		BIT_FOR_EACH(i, region->used)
 			leaf_free(region->leaves[i]);
 		if (region->table)
-			frame_put_pair(region->table);
+			table_put(region->table);
 		frame_put(address_frame(region->leaves));
 		heap_free(region);
 	}
 	for (uint32_t i = 0; i < vm->slot_count; i++)
-		frame_put_pair(vm->slots[i].table);
+		table_put(vm->slots[i].table);
 	vm->region_count = vm->slot_count = 0;
+	vm->given_up = false;
 	vm->resident = 0;
 }

@@ -13,6 +13,7 @@
 #define REGION_SPAN  (FRAME_SIZE << 18)
 #define SLOT_SPAN    (FRAME_SIZE << 27)
 #define SPAN_ENTRIES 512
+#define TABLE_FLAGS  (BIND_READ | BIND_WRITE | BIND_EXEC)
 #define BITMAP_WORDS (SPAN_ENTRIES / 64)
 
 /* A page shared with other address spaces or with a file for good: never copied, writable from the start. */
@@ -64,6 +65,7 @@ static inline bool table_is_private(uint64_t va, uint64_t span) { return va == R
 /* A list of changes on its way to the kernel. Two, because fork changes two address spaces at once; static, because
  * the library's stack is small. A function that starts one finishes it. */
 struct vm_batch {
+	struct vm *vm;
 	env_id env; /* 0: no environment is left to be told (vm_destroy) */
 	uint32_t count, put_count;
 	struct aegis_binding list[AEGIS_BATCH_MAX];
@@ -71,8 +73,9 @@ struct vm_batch {
 };
 extern struct vm_batch vm_batch, vm_batch_child;
 
-static inline void batch_start(struct vm_batch *b, env_id env)
+static inline void batch_start(struct vm_batch *b, struct vm *vm, env_id env)
 {
+	b->vm = vm;
 	b->env = env;
 	b->count = b->put_count = 0;
 }
@@ -116,6 +119,14 @@ static inline void entry_remove(struct vm *vm, struct vm_leaf *leaf, uint32_t i,
 /* Drops the pages of a range, and the tables that held nothing else. */
 void pages_drop(struct vm *vm, uint64_t start, uint64_t end);
 void tables_release(struct vm *vm, env_id env); /* everything; env 0: without telling the kernel */
+
+/* The hardware's table of a level (1: a leaf's) for an address; NO_FRAME: there is none of the vm's. */
+frame_t table_of(struct vm *vm, uint64_t address, uint32_t level);
+
+/* mend.c: a change that the kernel has refused, made all the same, or the address space is given up. env as aegis_bind takes it. */
+void tables_mend(struct vm *vm, env_id env, const struct aegis_binding *b);
+/* A table that the vm has unbound. The program may have had it bound elsewhere, as a page (to look at) or as a table. */
+void table_put(frame_t table);
 
 /* Regions (region.c): may this range go, and (per area) its leaves, which pages_drop then drops. */
 bool region_may_go(struct vm *vm, uint64_t start, uint64_t end);

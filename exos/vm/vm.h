@@ -48,6 +48,7 @@ struct vm {
 	uint64_t brk_start, brk;
 	uint64_t mmap_top;    /* where the search for room starts, downwards */
 	uint64_t resident;    /* pages bound */
+	bool given_up;        /* its page tables could not be mended (mend.c): no fault is, until everything is unmapped */
 	uint64_t stack_limit; /* bytes that a VM_GROWS_DOWN area may grow to */
 };
 
@@ -90,6 +91,9 @@ int64_t vm_region_make(struct vm *vm, uint64_t *start, uint64_t length);
 int64_t vm_region_leaf(struct vm *vm, uint64_t address);
 /* Is it in a region? For the current process, which alone changes its areas: the lock need not be held. */
 bool vm_region_at(struct vm *vm, uint64_t address);
+
+/* After vm_clear: unbinds what a program has bound by itself where the vm has no tables. */
+void vm_sweep(env_id env);
 
 /* A page fault of the current process: 0 when it is mended, else -EFAULT (no area: SEGV_MAPERR), -EACCES
  * (protection: SEGV_ACCERR), -EIO (past the end of the inode: SIGBUS) or -ENOMEM. */

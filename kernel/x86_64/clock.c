@@ -5,6 +5,8 @@
 
 #define PIT_HZ 1193182ul
 #define MEASURE_TICKS 2386u /* 2 ms */
+#define MEASUREMENTS 20
+#define AGREEMENT 128       /* two measurements agree that differ by less than one in so many */
 #define RTC_INDEX 0x70
 #define RTC_DATA 0x71
 
@@ -19,7 +21,11 @@ static uint16_t pit_count(void)
 	return (uint16_t)(low | inb(0x42) << 8);
 }
 
-static void measure(void)
+struct rates {
+	uint64_t tsc_hz, apic_per_tsc_q32;
+};
+
+static struct rates measure_once(void)
 {
 	uint64_t start, ticks;
 	uint16_t first, last;
@@ -37,10 +43,26 @@ static void measure(void)
 	while ((uint16_t)(first - last) < MEASURE_TICKS);
 	ticks = read_tsc() - start;
 	gone = apic_count_stop();
-	tsc_hz = ticks * PIT_HZ / (uint16_t)(first - last);
+	return (struct rates){ticks * PIT_HZ / (uint16_t)(first - last), ((uint64_t)gone << 32) / ticks};
+}
+
+static bool agree(uint64_t a, uint64_t b) { return (a > b ? a - b : b - a) <= a / AGREEMENT; }
+
+/* Where the machine is emulated, others may run between any two instructions here, for longer than the PIT takes to go round (55 ms): then the time-stamp
+ * counter seems several times as fast. So two measurements have to agree. */
+static void measure(void)
+{
+	struct rates r = measure_once(), before;
+	int n = 0;
+
+	do {
+		before = r;
+		r = measure_once();
+	} while (!(agree(r.tsc_hz, before.tsc_hz) && agree(r.apic_per_tsc_q32, before.apic_per_tsc_q32)) && ++n < MEASUREMENTS);
+	tsc_hz = r.tsc_hz;
+	apic_ticks_per_tsc_q32 = r.apic_per_tsc_q32;
 	/* Emulated under instruction counting both run at a whole number of Hz that the PIT's grain blurs. */
 	tsc_hz = (tsc_hz + 500000) / 1000000 * 1000000;
-	apic_ticks_per_tsc_q32 = ((uint64_t)gone << 32) / ticks;
 	if (!tsc_hz || !apic_ticks_per_tsc_q32)
 		refuse("the machine's timers do not run");
 }

@@ -181,12 +181,14 @@ static void signals_reach_what_it_has_executed(void)
 }
 
 /* A pager waits for its data: signals are held back, and do not make it wait in vain. */
+static int inside[2]; /* says that the handler runs */
+
 static bool reads(uint64_t address, uint64_t error)
 {
 	char byte;
 
 	raise(SIGUSR1);
-	if (signals || read(ends[0], &byte, 1) != 1)
+	if (signals || write(inside[1], "x", 1) != 1 || read(ends[0], &byte, 1) != 1)
 		return false;
 	return give_frame(address, error);
 }
@@ -194,13 +196,16 @@ static bool reads(uint64_t address, uint64_t error)
 static void signals_wait_and_interrupt_nothing(void)
 {
 	pid_t child;
+	char byte;
 
 	IS(pipe(ends), 0);
+	IS(pipe(inside), 0);
 	make_region();
 	catch(SIGUSR1);
 	handle(reads);
 	child = fork();
 	if (child == 0) {
+		IS(read(inside[0], &byte, 1), 1);
 		for (int i = 0; i < 20; i++) {
 			kill(getppid(), SIGUSR1);
 			sched_yield();
@@ -270,6 +275,7 @@ static void wait_in_a_handler(void)
 	pid_t child;
 
 	IS(pipe(pair), 0);
+	IS(pipe(inside), 0);
 	ends[0] = pair[0];
 	child = fork();
 	if (child == 0) {

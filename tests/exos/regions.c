@@ -338,12 +338,132 @@ static void inherit(void)
 
 static void children_inherit_none(void) { leaves_nothing(inherit); }
 
+/* Page tables of the program's own, which are pairs of frames (bind.h). */
+static frame_t pairs[3];
+
+static void get_pairs(void)
+{
+	const struct aegis_info *machine = (const void *)exos_info(EXOS_INFO_MACHINE);
+	int made = 0;
+
+	for (frame_t f = (frame_t)machine->frames - 2; made < 3 && f > 1024; f -= 2) {
+		frame_t pair[2] = { f, f + 1 };
+
+		int64_t got = exos_frames_get(pair, 2);
+
+		if (got == 1)
+			exos_frames_put(pair, 1);
+		if (got < 2)
+			continue;
+		IS(aegis_frame_break(pair, 2), 2); /* the library sees them no more: a table must be bound nowhere else */
+		pairs[made++] = f;
+	}
+	IS(made, 3);
+}
+
+static int64_t bind_table(uint64_t va, frame_t f, uint64_t level)
+{
+	return bind_page(va, BIND_ENTRY(f, RW | BIND_EXEC | BIND_LEVEL(level)));
+}
+
+static char *map_at(uint64_t va, uint64_t length)
+{
+	char *m = mmap((void *)va, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	IS(m, va);
+	m[0] = 7;
+	return m;
+}
+
+/* Where ExOS has tables above, and none of its own: these go, and then it wants them there. */
+static void tables_below_its_own(void)
+{
+	char *ordinary = map_at(PLACE, 4096);
+
+	get_pairs();
+	get(1);
+	IS(bind_table(PLACE + SPAN, pairs[0], 1), 1);
+	IS(bind_page(PLACE + SPAN, BIND_ENTRY(frames[0], RW)), 1);
+	*(volatile int *)(PLACE + SPAN) = 1;
+	IS(bind_table(PLACE + (1ul << 30), pairs[1], 2), 1);
+	IS(bind_table(PLACE + (1ul << 30), pairs[2], 1), 1);
+	IS(munmap(ordinary, 4096), 0);
+	ordinary = map_at(PLACE, 4096);
+	IS(bind_table(PLACE + SPAN, pairs[0], 1), 1);
+	IS(bind_table(PLACE + (1ul << 30), pairs[1], 2), 1);
+	map_at(PLACE + SPAN, SPAN);
+	map_at(PLACE + (1ul << 30), SPAN);
+	IS(ordinary[0], 7);
+	IS(bind_table(PLACE + (1ul << 30) + SPAN, pairs[2], 1), 1);
+}
+
+/* A whole tree, where ExOS has nothing, and gets what it wants all the same. */
+static void tables_where_it_has_none(void)
+{
+	get_pairs();
+	for (uint64_t i = 0; i < 3; i++)
+		IS(bind_table(PLACE, pairs[i], 3 - i), 1);
+	get(1);
+	IS(bind_page(PLACE, BIND_ENTRY(frames[0], RW)), 1);
+	*(volatile int *)PLACE = 5;
+}
+static void tables_in_its_way(void)
+{
+	tables_where_it_has_none();
+	IS(map_at(PLACE + SPAN, 4096)[1], 0);
+	IS(exos_frames_put(pairs, 3), 3);
+}
+
+/* ExOS's own, from the leaf to the root. */
+static void its_tables_unbound(void)
+{
+	char *m = map_at(PLACE, 8192), buffer[2];
+	int ends[2];
+
+	IS(pipe(ends), 0);
+	IS(write(ends[1], "ab", 2), 2);
+	for (uint64_t level = 1; level <= 3; level++)
+		IS(bind_page(PLACE, BIND_LEVEL(level)), 1);
+	IS(read(ends[0], m, 1), 1); /* the library misses it first */
+	IS(m[0], 'a');
+	IS(bind_page(PLACE, BIND_LEVEL(1)), 1);
+	m[4096] = 1;
+	IS(m[0], 'a');
+	for (uint64_t level = 1; level <= 3; level++)
+		IS(bind_page(PLACE, BIND_LEVEL(level)), 1);
+	IS(munmap(m, 8192), 0);
+	IS(read(ends[0], buffer, 1), 1);
+	m = map_at(PLACE, 4096);
+	for (uint64_t level = 1; level <= 3; level++)
+		IS(bind_page(PLACE, BIND_LEVEL(level)), 1);
+}
+
+/* One of them in a second place. */
+static void its_leaf_twice(void)
+{
+	make_region(1);
+	map_at(PLACE + SPAN, 4096);
+	IS(bind_table(PLACE + 2 * SPAN, (frame_t)exos_leaf(PLACE), 1), 1);
+	IS(munmap((void *)PLACE, 2 * SPAN), 0);
+	map_at(PLACE + 2 * SPAN, 4096);
+}
+
+static void a_program_may_have_page_tables(void)
+{
+	leaves_nothing(tables_below_its_own);
+	leaves_nothing(tables_where_it_has_none);
+	leaves_nothing(tables_in_its_way);
+	leaves_nothing(its_tables_unbound);
+	its_leaf_twice(); /* that frame is lost */
+	use_memory();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct test tests[] = {
 		T(what_a_program_has_broken_is_whole_again), T(what_a_program_has_freed_is_not_missed), T(frames_come_back_once),
 		T(a_frame_is_shared_and_ends_with_its_owner), T(leaves_may_be_bound_anywhere), T(all_calls_that_map_keep_out),
-		T(regions_are_anywhere_or_nowhere), T(children_inherit_none), { NULL, NULL },
+		T(regions_are_anywhere_or_nowhere), T(children_inherit_none), T(a_program_may_have_page_tables), { NULL, NULL },
 	};
 
 	(void)argc;

@@ -1,6 +1,7 @@
 /* Signals: handlers, masks, interrupted calls, alternate stacks, what faults give, and what a handler may do. */
 #include "lib.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -556,6 +557,112 @@ static void group_gets_a_signal_together(void)
 	ENDS(second, SIGTERM);
 }
 
+/* A stack pointer that is the library's, or nobody's. On Linux nothing is there either. */
+static volatile uint64_t wild;
+
+static void trap(void) { __builtin_trap(); }
+
+static void go_wild(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+
+	(void)number, (void)info;
+	c->uc_mcontext.gregs[REG_RSP] = (greg_t)wild;
+	c->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)trap;
+}
+
+static void end_wildly(bool handled)
+{
+	struct sigaction action = { .sa_sigaction = go_wild, .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGUSR1, &action, NULL);
+	action = (struct sigaction){ .sa_handler = _exit };
+	if (handled)
+		sigaction(SIGILL, &action, NULL);
+	raise(SIGUSR1);
+	_exit(0);
+}
+
+static void a_wild_stack_pointer_ends_only_its_process(void)
+{
+	static const uint64_t places[] = { 0x7efffffec000, 0x7efffffedf00, 0x7efffffea008, 0x7efffffff800, 0x7fc000001000, 8 };
+	int status;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+		for (int handled = 0; handled < 2; handled++) {
+			pid_t pid = fork();
+
+			wild = places[i];
+			if (!pid)
+				end_wildly(handled);
+			IS(waitpid(pid, &status, 0), pid);
+			CHECK(WIFSIGNALED(status)); /* by which, where there is no room for the library either, is the kernel's word */
+		}
+}
+
+/* A wait with a time, stopped and continued, goes on. */
+static void await_asleep(pid_t pid)
+{
+	char path[32], text[256], *state = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	do {
+		int fd = open(path, O_RDONLY);
+		ssize_t n = read(fd, text, sizeof(text) - 1);
+
+		CHECK(n > 0);
+		close(fd);
+		text[n] = 0;
+		state = strrchr(text, ')');
+		sched_yield();
+	} while (!state || state[2] != 'S');
+}
+
+static void stop_and_go_on(pid_t pid)
+{
+	int status;
+
+	await_asleep(pid);
+	kill(pid, SIGSTOP);
+	IS(waitpid(pid, &status, WUNTRACED), pid);
+	CHECK(WIFSTOPPED(status));
+	kill(pid, SIGCONT);
+}
+
+static void a_stop_ends_no_wait_for_a_word(void)
+{
+	volatile uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		struct timespec long_time = { 20, 0 };
+
+		_exit(syscall(SYS_futex, word, 0 /* FUTEX_WAIT */, 0, &long_time, NULL, 0) ? errno : 0);
+	}
+	stop_and_go_on(pid);
+	while (syscall(SYS_futex, word, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0) == 0 && !waitpid(pid, &status, WNOHANG))
+		sched_yield();
+	if (waitpid(pid, &status, 0) < 0)
+		IS(errno, ECHILD);
+	IS(status, 0);
+}
+
+static void a_stop_ends_no_sleep(void)
+{
+	int64_t start = now_ms();
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct timespec time = { 0, 300000000 };
+
+		_exit(nanosleep(&time, NULL) ? errno : 0);
+	}
+	stop_and_go_on(pid);
+	ENDS(pid, 0);
+	CHECK(now_ms() - start >= 299);
+}
+
 TESTS(T(default_actions_are_taken), T(handler_runs_before_kill_returns), T(information_names_the_sender), T(blocked_signal_waits),
 	T(kill_and_stop_cannot_be_caught_or_blocked), T(signal_is_blocked_in_its_handler), T(mask_of_the_action_holds_during_the_handler),
 	T(reset_hand_takes_one_signal), T(interrupted_read_fails_or_goes_on), T(ignored_signal_interrupts_nothing),
@@ -565,4 +672,5 @@ TESTS(T(default_actions_are_taken), T(handler_runs_before_kill_returns), T(infor
 	T(handler_may_change_the_registers), T(faults_give_their_signals), T(blocked_fault_ends_the_process),
 	T(every_register_survives_a_handler), T(timers_repeat_and_stop),
 	T(child_inherits_handlers_and_mask_but_nothing_pending), T(end_of_a_child_is_signalled), T(ignored_children_are_not_waited_for),
-	T(kill_reports_who_is_not_there), T(group_gets_a_signal_together))
+	T(kill_reports_who_is_not_there), T(group_gets_a_signal_together), T(a_wild_stack_pointer_ends_only_its_process),
+	T(a_stop_ends_no_wait_for_a_word), T(a_stop_ends_no_sleep))

@@ -261,6 +261,34 @@ static void a_robust_mutex_tells_of_its_holders_end(void)
 	}
 	ENDS(pid, SIGKILL);
 	IS(pthread_mutex_lock(m), EOWNERDEAD);
+	IS(pthread_mutex_consistent(m), 0);
+	IS(pthread_mutex_unlock(m), 0);
+}
+
+static void *lock_and_exec(void *m)
+{
+	pthread_mutex_lock(m);
+	execl("/bin/busybox", "true", NULL);
+	return NULL;
+}
+
+/* The program that held it is gone with its memory, though the process is not. */
+static void a_robust_mutex_tells_of_its_holders_exec(void)
+{
+	pthread_mutex_t *m = robust_mutex(true);
+
+	for (int threads = 0; threads < 2; threads++) {
+		pid_t pid = fork();
+
+		if (!pid && threads)
+			join(start(lock_and_exec, m));
+		if (!pid)
+			lock_and_exec(m);
+		ENDS(pid, 0);
+		IS(pthread_mutex_trylock(m), EOWNERDEAD);
+		IS(pthread_mutex_consistent(m), 0);
+		IS(pthread_mutex_unlock(m), 0);
+	}
 }
 
 static uint64_t free_bytes(void)
@@ -379,5 +407,6 @@ static void a_thread_is_listed(void)
 
 TESTS(T(a_fork_copies_only_the_thread_that_asks), T(is_a_lone_process), T(exec_ends_the_others), T(threads_spawn_processes),
 	T(the_first_thread_may_end_before_the_others), T(exit_ends_all_whatever_they_wait_for), T(a_fault_in_one_ends_all), T(a_kill_ends_all),
-	T(all_stop_and_go_on), T(a_robust_mutex_tells_of_its_holders_end), T(the_killed_leave_no_memory_behind),
+	T(all_stop_and_go_on), T(a_robust_mutex_tells_of_its_holders_end), T(a_robust_mutex_tells_of_its_holders_exec),
+	T(the_killed_leave_no_memory_behind),
 	T(waits_of_the_stopped_are_forgotten), T(mutexes_between_processes), T(a_thread_is_listed))

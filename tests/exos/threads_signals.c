@@ -194,6 +194,68 @@ static void a_stack_that_overflows_has_an_alternate_one(void)
 		IS((long)join(threads[i]), i);
 }
 
+/* Two things end a thread's wait at once, and it takes but one: a signal that it would have taken in the wait is another's then. */
+static int idle_ends[2];
+
+static void *read_for_ever(void *argument)
+{
+	char byte;
+
+	block(SIG_UNBLOCK, SIGUSR2);
+	ready_tid = tid();
+	CHECK(read(idle_ends[0], &byte, 1) == 1);
+	return argument;
+}
+
+static void leave_it_to_the_other(bool polls)
+{
+	sigset_t both, none;
+	int ends[2];
+	pthread_t t;
+	pid_t child;
+
+	ready_tid = handled = 0;
+	CHECK(!pipe(ends) && !pipe(idle_ends));
+	t = start(read_for_ever, NULL);
+	while (!ready_tid)
+		sched_yield();
+	sched_yield(); /* it has gone to sleep when this comes back, or else it takes the signal itself */
+	child = fork();
+	if (!child) {
+		while (!is_asleep(getppid()))
+			sched_yield();
+		if (polls)
+			CHECK(write(ends[1], "x", 1) == 1);
+		else
+			kill(getppid(), SIGUSR1);
+		kill(getppid(), SIGUSR2);
+		_exit(0);
+	}
+	sigemptyset(&none);
+	sigemptyset(&both);
+	sigaddset(&both, SIGUSR1);
+	sigaddset(&both, SIGUSR2);
+	if (polls) /* which comes first there is a matter of chance */
+		CHECK(ppoll(&(struct pollfd){ends[0], POLLIN, 0}, 1, NULL, &none) == 1 || handled);
+	else
+		IS(sigtimedwait(&both, NULL, NULL), SIGUSR1);
+	ENDS(child, 0);
+	for (int64_t until = now_ms() + 5000; !handled && now_ms() < until;)
+		usleep(1000);
+	IS(handled, 1);
+	CHECK(write(idle_ends[1], "x", 1) == 1);
+	join(t);
+}
+
+static void what_a_wait_leaves_is_anothers(void)
+{
+	handle(SIGUSR2, note_thread, SA_RESTART);
+	block(SIG_BLOCK, SIGUSR1);
+	block(SIG_BLOCK, SIGUSR2);
+	leave_it_to_the_other(false);
+	leave_it_to_the_other(true);
+}
+
 static void an_alarm_finds_a_thread(void)
 {
 	struct itimerval timer = {.it_value = {.tv_usec = 10000}};
@@ -270,5 +332,5 @@ static void cancellation(void)
 }
 
 TESTS(T(pthread_kill_reaches_that_thread), T(a_process_signal_goes_to_who_does_not_block_it), T(a_signal_waits_for_who_unblocks_it),
-	T(a_directed_one_is_nobody_elses), T(sigwait_in_a_thread), T(each_handles_its_own_faults), T(a_stack_that_overflows_has_an_alternate_one),
+	T(a_directed_one_is_nobody_elses), T(sigwait_in_a_thread), T(what_a_wait_leaves_is_anothers), T(each_handles_its_own_faults), T(a_stack_that_overflows_has_an_alternate_one),
 	T(an_alarm_finds_a_thread), T(cancellation))

@@ -34,7 +34,7 @@ here $((6 * 7)) document
 END
 trap "echo bye" EXIT
 (sleep 0.2; exit 9) & wait $!; echo "waited $?"
-for i in {1..3}; do sleep 0.0$i & done; wait; jobs | wc -l
+for i in {1..3}; do sleep 0.0$i & done; wait; jobs -r | wc -l
 while read -r line; do echo "<$line>"; done < <(printf "p\nq\n")
 [[ abc =~ ^a(.)c$ ]] && echo "${BASH_REMATCH[1]}"
 printf "%s\n" "${BASH_VERSION%%.*}"

@@ -56,6 +56,8 @@ static void serve(struct dsm *d)
 	if (__atomic_load_n(&l->state, __ATOMIC_ACQUIRE) != ASKED)
 		return;
 	page = l->page;
+	if (page >= d->pages) /* the other end scribbles: it waits for ever */
+		return;
 	if (d->fresh[page]) { /* once: whoever asks comes again */
 		d->fresh[page] = 0;
 		return;
