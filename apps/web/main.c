@@ -2,6 +2,7 @@
 #include "cache.h"
 #include "server.h"
 
+#include <exos/lib/net/memory.h>
 #include <exos/lib/net/port.h>
 
 #include <err.h>
@@ -18,9 +19,9 @@
 #define SLOTS 1024 /* of the ring: 2 MB */
 
 static const char usage[] =
-	"usage: web [--port 80] [--cache SIZE] [--ready] FOLDER\n"
+	"usage: web [--port 80] [--cache SIZE] [--ready] [--report] FOLDER\n"
 	"Serves the files in FOLDER over HTTP/1.1. --cache: memory for files, in bytes, or with K, M, G (a quarter of what is free); --ready: says `ready` on a line of its own\n"
-	"when it serves, and ends at the end of standard input. SIGTERM and SIGINT end it.\n";
+	"when it serves, and ends at the end of standard input; --report: says at its end what it has done. SIGTERM and SIGINT end it.\n";
 
 static sigjmp_buf waiting_place;
 static volatile sig_atomic_t stopping, waiting;
@@ -83,6 +84,16 @@ static void serve(void)
 	}
 }
 
+static void report(void)
+{
+	struct server_counts s = server_counts();
+	struct cache_counts c = cache_counts();
+	struct port_counts p = port_counts();
+
+	fprintf(stderr, "web: %lu requests on %lu connections, %lu of them open; %lu files, %lu frames of them read in %lu parts, %lu gone; %lu frames for the stack; %lu packets dropped, device full %lu times\n", s.requests,
+		s.connections, s.open, c.files, c.frames, c.reads, c.evicted, memory_frames(), p.dropped, p.full);
+}
+
 static uint64_t quarter_of_memory(void)
 {
 	struct sysinfo info;
@@ -109,11 +120,11 @@ static void start(const char *folder, uint64_t memory, uint16_t port)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "port", required_argument, NULL, 'p' }, { "cache", required_argument, NULL, 'c' }, { "ready", no_argument, NULL, 'r' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "port", required_argument, NULL, 'p' }, { "cache", required_argument, NULL, 'c' }, { "ready", no_argument, NULL, 'r' }, { "report", no_argument, NULL, 's' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
 	uint64_t memory = quarter_of_memory();
 	uint16_t port = 80;
-	bool ready = false;
+	bool ready = false, reports = false;
 	pid_t watcher = 0;
 	int option;
 
@@ -127,6 +138,9 @@ int main(int argc, char **argv)
 			break;
 		case 'r':
 			ready = true;
+			break;
+		case 's':
+			reports = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -150,6 +164,8 @@ int main(int argc, char **argv)
 		fflush(stdout);
 	}
 	serve();
+	if (reports)
+		report();
 	if (watcher) {
 		kill(watcher, SIGKILL);
 		waitpid(watcher, NULL, 0);

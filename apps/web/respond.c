@@ -213,15 +213,18 @@ static int send_chunk(struct net_endpoint *e, struct sending *s, struct head *h,
 {
 	const struct file *f = s->file;
 	uint32_t segment = file_segment_at(f, s->at), first = segment % CHUNK_SEGMENTS, n = file_segment_at(f, s->end - 1) - segment + 1, i = h != NULL;
-	struct chunk *c = cache_chunk(s->file, segment / CHUNK_SEGMENTS);
 	uint64_t start;
 	struct batch *b;
+	struct chunk *c;
 
+	if (h && h->length >= room)
+		return write_head(e, h, true);
+	c = cache_chunk(s->file, segment / CHUNK_SEGMENTS);
 	if (!c) {
 		head_put(h);
 		return -1;
 	}
-	n = MIN(MIN(n, CHUNK_SEGMENTS - first), room / f->segment + 1);
+	n = MIN(MIN(n, CHUNK_SEGMENTS - first), (room - (h ? h->length : 0) - 1) / f->segment + 1); /* the last needs only some room, and is taken whole */
 	b = batch_new(n + i, h, c);
 	if (!b)
 		return -1;

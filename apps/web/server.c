@@ -33,7 +33,7 @@ struct connection {
 
 static struct list states[STATES];
 static struct net_endpoint *listener;
-static uint64_t now, next_date;
+static uint64_t now, next_date, next_expiry = UINT64_MAX; /* the last: not later than the first whose time is up */
 static struct server_counts counts;
 static char scratch[HTTP_HEAD_MAX + HTTP_LINE_MAX]; /* a request that came in several parts, for as long as it is looked at */
 
@@ -56,6 +56,7 @@ static void enter(struct connection *c, enum state state)
 	c->since = now;
 	list_remove(&c->link);
 	list_append(&states[state], &c->link);
+	next_expiry = MIN(next_expiry, now + patience[state]);
 }
 
 static void end(struct connection *c, bool abort)
@@ -91,13 +92,21 @@ static enum outcome say_goodbye(struct connection *c, bool in_order)
 	return WAITS;
 }
 
+typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+
+/* n >= 8. Eight bytes at a time, the last of them perhaps twice. */
+static bool same_bytes(const char *a, const char *b, uint32_t n)
+{
+	for (uint32_t i = 0; i + 8 <= n; i += 8)
+		if (*(const word *)(a + i) != *(const word *)(b + i))
+			return false;
+	return *(const word *)(a + n - 8) == *(const word *)(b + n - 8);
+}
+
 static uint64_t memo_hash(const char *data, uint32_t n)
 {
-	uint64_t a, b, c;
+	uint64_t a = *(const word *)(data + 4), b = *(const word *)(data + 12), c = *(const word *)(data + n - 12);
 
-	memcpy(&a, data + 4, 8);
-	memcpy(&b, data + 12, 8);
-	memcpy(&c, data + n - 12, 8);
 	return (a ^ b * 3 ^ c * 5 ^ n) * 0x9e3779b97f4a7c15u >> 32;
 }
 #define MEMO_LEAST 28
@@ -325,7 +334,7 @@ static enum outcome serve_next(struct connection *c)
 	if (c->seen)
 		return serve_parts(c);
 	m = memo_of((const char *)data, n);
-	if (m && m->file && m->length == n && cache_fresh(m->file, now) && memcmp(m->text, data, n) == 0)
+	if (m && m->file && m->length == n && cache_fresh(m->file, now) && same_bytes(m->text, (const char *)data, n))
 		return serve_again(c, m);
 	status = http_parse((const char *)data, n, &r);
 	if (status == HTTP_MORE)
@@ -432,31 +441,47 @@ static void expire(struct connection *c)
 	}
 }
 
+/* Those in one state whose time is up. */
+static bool expire_state(struct list *head, uint64_t time)
+{
+	bool any = false;
+
+	while (!list_empty(head)) {
+		struct connection *c = CONTAINER_OF(head->next, struct connection, link);
+
+		if (c->since + time > now) {
+			next_expiry = MIN(next_expiry, c->since + time);
+			break;
+		}
+		expire(c);
+		any = true;
+	}
+	return any;
+}
+
+static void set_date(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	date.second = t.tv_sec;
+	http_date(t.tv_sec, date.text);
+	next_date = now + SECOND - (uint64_t)t.tv_nsec;
+}
+
 uint64_t server_tick(uint64_t time)
 {
-	uint64_t next = 0;
-	bool expired = false;
+	bool any = false;
 
 	now = time;
-	if (now >= next_date) {
-		struct timespec t;
-
-		clock_gettime(CLOCK_REALTIME, &t);
-		date.second = t.tv_sec;
-		http_date(t.tv_sec, date.text);
-		next_date = now + SECOND - (uint64_t)t.tv_nsec;
+	if (now >= next_date)
+		set_date();
+	if (now >= next_expiry) {
+		next_expiry = UINT64_MAX;
+		for (int i = 0; i < STATES; i++)
+			any |= expire_state(&states[i], patience[i]);
 	}
-	for (int i = 0; i < STATES; i++) {
-		struct connection *c;
-
-		while (!list_empty(&states[i]) && (c = CONTAINER_OF(states[i].next, struct connection, link))->since + patience[i] <= now) {
-			expire(c);
-			expired = true;
-		}
-		if (!list_empty(&states[i]) && (!next || c->since + patience[i] < next))
-			next = c->since + patience[i];
-	}
-	if (expired)
+	if (any)
 		port_turn();
-	return next;
+	return next_expiry == UINT64_MAX ? 0 : next_expiry;
 }

@@ -17,8 +17,12 @@ uint32_t net_sum(const void *data, uint32_t length, uint32_t before)
 		sum = net_add_block(sum, p);
 	for (; length >= 8; p += 8, length -= 8)
 		sum = add(sum, *(const net_word *)p);
+	if (length & 4) {
+		sum = add(sum, *(const net_half *)p);
+		p += 4;
+	}
 	word = 0;
-	for (uint32_t i = 0; i < length; i++)
+	for (uint32_t i = 0; i < (length & 3); i++)
 		word |= (uint64_t)p[i] << 8 * i;
 	sum = add(sum, word);
 	sum = (sum & UINT32_MAX) + (sum >> 32);

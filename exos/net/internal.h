@@ -149,8 +149,10 @@ struct net_stack {
 	struct net_timer *timers;   /* the heap's root */
 	struct list endpoints, readies;
 	bool in_turn;
+	bool full;                  /* in this turn the port had no room for a segment: others need not try */
 	struct net_table tables[4]; /* TCP, UDP, ICMP, ICMPv6 */
 	struct net_tags *tags;
+	struct net_endpoint *last;  /* that a packet was for, if it is in its table, and has a remote name */
 	struct net_counters counters;
 	uint64_t secret[2];         /* for hashes that the outside must not guess: ports, sequence numbers, cookies */
 	uint32_t route_generation;  /* grows when addresses or routers change */

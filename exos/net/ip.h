@@ -170,9 +170,11 @@ struct ip_state {
 	uint64_t announced;              /* when our IPv4 address was defended last */
 	uint16_t next_id;                /* of IPv4 */
 	uint32_t neighbour_count;
-	struct net_address heard;        /* who was heard last, and from where: neighbour_heard; zero: nobody */
+	uint32_t heard;                  /* who was heard last, and from where: neighbour_heard; 0: nobody. Addresses as on the wire */
 	uint8_t heard_ethernet[6];
 	uint32_t waiting;                /* packets, for neighbours that have not answered */
+	uint32_t sane_source;            /* a source that ipv4.c has found to be one, */
+	uint32_t sane_generation;        /* while this was the route generation */
 	struct list neighbours[NEIGHBOUR_BUCKETS];
 	struct net_neighbour group, loopback; /* to broadcast and multicast addresses; to ourselves */
 	struct list loop;                /* of net_waiting: packets to ourselves */
@@ -192,3 +194,10 @@ struct ip_state {
 	uint64_t error_time;             /* ICMP errors: a bucket of tokens, refilled at error_time */
 	uint32_t error_tokens;
 };
+
+static inline bool neighbour_heard_last(const struct net_stack *s, const uint8_t *ip)
+{
+	const uint8_t *from = ip - ETHERNET_HEADER + 6, *last = s->ip->heard_ethernet;
+
+	return *(const net_half *)(ip + 12) == s->ip->heard && *(const net_half *)from == *(const net_half *)last && *(const net_half *)(from + 2) == *(const net_half *)(last + 2);
+}

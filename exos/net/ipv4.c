@@ -12,6 +12,25 @@ static bool source_is_sane(const struct net_stack *s, const struct net_packet *p
 	return !net_is_multicast(&p->source) && !net_is_broadcast(s, &p->source) && !net_is_own(s, &p->source) && !net_is_loopback(&p->destination);
 }
 
+/* The checks of a packet's addresses, which hold until ours change: what comes from whoever the last one came from needs them not. */
+static inline bool seen_before(const struct net_stack *s, const uint8_t *ip)
+{
+	return s->ip->sane_generation == s->route_generation && *(const net_half *)(ip + 12) == s->ip->sane_source && *(const net_half *)(ip + 16) == *(const net_half *)s->ip->ipv4.address;
+}
+
+static inline bool header_sum_right(const uint8_t *ip, uint32_t length)
+{
+	const net_half *h = (const net_half *)ip;
+	uint64_t sum;
+
+	if (length != IPV4_HEADER)
+		return net_sum_fold(net_sum(ip, length, 0)) == 0xffff;
+	sum = (uint64_t)h[0] + h[1] + h[2] + h[3] + h[4];
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return net_sum_fold((uint32_t)sum) == 0xffff;
+}
+
 static bool is_for_us(struct net_stack *s, struct net_packet *p)
 {
 	static const uint8_t all_hosts[4] = { 224, 0, 0, 1 };
@@ -27,6 +46,7 @@ void ipv4_input(struct net_stack *s, const uint8_t *ip, uint32_t length, uint64_
 {
 	struct net_packet p = { .ip = ip, .tag = tag, .multicast = group };
 	uint32_t header, total, fragment;
+	bool known;
 
 	if (length < IPV4_HEADER || ip[0] >> 4 != 4) {
 		s->counters.malformed++;
@@ -38,7 +58,7 @@ void ipv4_input(struct net_stack *s, const uint8_t *ip, uint32_t length, uint64_
 		s->counters.malformed++;
 		return;
 	}
-	if (net_sum_fold(net_sum(ip, header, 0)) != 0xffff) {
+	if (!header_sum_right(ip, header)) {
 		s->counters.checksum_errors++;
 		return;
 	}
@@ -49,16 +69,21 @@ void ipv4_input(struct net_stack *s, const uint8_t *ip, uint32_t length, uint64_
 	p.tos = ip[1];
 	p.data = ip + header;
 	p.length = total - header;
-	if (!source_is_sane(s, &p, loopback)) {
+	known = !loopback && seen_before(s, ip);
+	if (!known && !source_is_sane(s, &p, loopback)) {
 		s->counters.malformed++;
 		return;
 	}
-	if (s->port.shared && !loopback)
+	if (s->port.shared && !loopback && !neighbour_heard_last(s, ip))
 		neighbour_heard(s, &p.source, ip - ETHERNET_HEADER + 6);
 	fragment = net_get16(ip + 6);
-	if (!is_for_us(s, &p) && !(p.protocol == PROTOCOL_UDP && !group && dhcp_wants(s, p.data, p.length))) {
+	if (!known && !is_for_us(s, &p) && !(p.protocol == PROTOCOL_UDP && !group && dhcp_wants(s, p.data, p.length))) {
 		s->counters.strangers++;
 		return;
+	}
+	if (!known && !loopback && !p.multicast && net_is_own(s, &p.destination)) {
+		s->ip->sane_source = net_ipv4_of(&p.source);
+		s->ip->sane_generation = s->route_generation;
 	}
 	if (fragment & (MORE_FRAGMENTS | FRAGMENT_OFFSET)) {
 		struct fragment f = { p.data, (fragment & FRAGMENT_OFFSET) * 8, p.length, net_get16(ip + 4), fragment & MORE_FRAGMENTS };

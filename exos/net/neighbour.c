@@ -56,7 +56,7 @@ void net_waiting_free(struct net_stack *s, struct list *queue)
 static void forget(struct net_stack *s, struct net_neighbour *n)
 {
 	s->route_generation++;
-	memset(&s->ip->heard, 0, sizeof(s->ip->heard));
+	s->ip->heard = 0;
 	s->ip->neighbour_count--;
 	s->ip->waiting -= n->queued;
 	net_timer_clear(s, &n->timer);
@@ -262,10 +262,8 @@ void net_neighbour_is(struct net_stack *s, const struct net_address *address, co
 
 void neighbour_heard(struct net_stack *s, const struct net_address *from, const uint8_t *ethernet)
 {
-	if (net_same(from, &s->ip->heard) && memcmp(ethernet, s->ip->heard_ethernet, 6) == 0)
-		return;
 	net_neighbour_is(s, from, ethernet);
-	s->ip->heard = *from;
+	s->ip->heard = net_ipv4_of(from);
 	memcpy(s->ip->heard_ethernet, ethernet, 6);
 }
 

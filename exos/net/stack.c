@@ -159,6 +159,7 @@ void net_turn(struct net_stack *s)
 	if (s->in_turn)
 		return;
 	s->in_turn = true;
+	s->full = false;
 	s->now = s->port.now(s->port.data);
 	net_timers_run(s);
 	for (int round = 0; round < LOOP_ROUNDS; round++) {

@@ -266,12 +266,18 @@ static struct net_endpoint *tagged(struct net_stack *s, uint64_t tag)
 
 struct net_endpoint *net_find_tagged(struct net_stack *s, uint8_t kind, uint64_t tag, const struct net_name *local, const struct net_name *remote)
 {
-	struct net_endpoint *e = tag ? tagged(s, tag) : NULL;
+	struct net_endpoint *e = s->last;
 
+	if (e && e->kind == kind && same_name(&e->remote, remote) && same_name(&e->local, local)) /* many come one after the other */
+		return e;
+	e = tag ? tagged(s, tag) : NULL;
 	/* A name of its own for a connection is the best that there can be; of those without a remote name others may fit better. */
 	if (e && e->kind == kind && same_name(&e->remote, remote) && same_name(&e->local, local))
-		return e;
-	return net_find(s, kind, local, remote);
+		return s->last = e;
+	e = net_find(s, kind, local, remote);
+	if (e && e->remote.port)
+		s->last = e;
+	return e;
 }
 
 /* Linux's rules (net/ipv4/inet_connection_sock.c says them in a comment): two may have names that overlap if both share ports, or both share addresses and neither listens. Connections
@@ -348,6 +354,8 @@ void net_leave(struct net_endpoint *e)
 
 	if (!e->entered)
 		return;
+	if (s->last == e)
+		s->last = NULL;
 	if (e->filter)
 		s->port.filter_remove(s->port.data, e->filter);
 	tag_put(s, e->tag);

@@ -317,6 +317,7 @@ static void changed(struct net_endpoint *e)
 
 	if (c->state < TCP_ESTABLISHED || c->state == TCP_TIME_WAIT)
 		return;
+	c->template.generation = 0;
 	tcp_slow_alarm(c);
 	tcp_wake(c);
 }
@@ -364,7 +365,7 @@ void tcp_turn(struct net_stack *s)
 {
 	struct list *pending = &s->tcp->pending;
 
-	while (!list_empty(pending)) {
+	while (!list_empty(pending) && !s->full) { /* who found no room has a timer, and then the others go on too */
 		struct tcp *c = CONTAINER_OF(pending->next, struct tcp, pending);
 
 		list_remove(&c->pending);

@@ -1,7 +1,7 @@
 /* What the files of TCP share (RFC 9293). Users see stack.h, the rest of the stack internal.h.
  *
  * tcp.c: life, states and the common calls; tcp_stream.c: what users write and read; tcp_listen.c: listeners, half-open connections, cookies; tcp_record.c: the table of half-open connections and of TIME_WAIT;
- * tcp_input.c: segments as they come, tcp_ack.c: their acknowledgements; tcp_reassembly.c: the bytes that came; tcp_sack.c: what of our bytes is missing at the other side; tcp_output.c: segments that go;
+ * tcp_input.c: segments as they come, tcp_ack.c: their acknowledgements; tcp_reassembly.c: the bytes that came; tcp_sack.c: what of our bytes is missing at the other side; tcp_output.c: segments that go, tcp_template.c: their headers, made beforehand;
  * tcp_options.c: headers and options; tcp_timer.c: time; tcp_congestion.c: how much may be under way.
  *
  * Sequence numbers are in the host's order. "Now" is s->now, ns. */
@@ -90,6 +90,18 @@ struct tcp_listener {
 	struct list requests;      /* struct tcp_record.order: half open, oldest first */
 };
 
+/* tcp_template.c: a frame's headers up to the data, without what changes, and its sums. */
+struct tcp_template {
+	uint32_t generation; /* of the routes when it was made; 0: it was not */
+	uint32_t ip_sum, tcp_sum;
+	uint32_t length;     /* of the TCP header */
+	uint8_t frame[72];
+};
+struct tcp_filling { /* what of a segment does change */
+	uint32_t seq, length, sum, window; /* of its data; the window as the header has it */
+	uint8_t flags;
+};
+
 struct tcp {
 	struct net_endpoint e; /* first: the endpoint is the connection */
 	uint8_t state;         /* enum net_tcp_state */
@@ -124,6 +136,7 @@ struct tcp {
 	struct tcp *parent;
 	struct tcp_listener *listener;
 	struct net_route route;
+	struct tcp_template template;
 	struct net_timer timer;
 	uint64_t alarms[TCP_ALARMS]; /* ns; 0: not set. The timer is set for the first of them, or sooner */
 
@@ -252,6 +265,9 @@ bool tcp_hole_again(struct tcp *c);              /* the first is sent once more;
 uint32_t tcp_pipe(const struct tcp *c);          /* bytes under way (RFC 6675) */
 void tcp_holes_end(struct tcp *c);
 uint64_t tcp_reorder_due(const struct tcp *c);   /* when a hole that is not lost yet will be; 0: there is none */
+
+/* tcp_template.c: a segment that is no SYN. False: it must go the long way. */
+bool tcp_template_send(struct tcp *c, const struct tcp_filling *g, const struct net_part *parts, uint32_t n, int *result);
 
 /* tcp_output.c */
 void tcp_output(struct tcp *c);                  /* everything that may go now */

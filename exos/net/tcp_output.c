@@ -60,17 +60,22 @@ static void put_sum(uint8_t *h, uint32_t header, uint32_t pseudo, uint32_t sum, 
 static int send_draft(struct tcp *c, struct draft *d, uint32_t seq, uint8_t flags)
 {
 	uint8_t *h = d->buffer + NET_HEADROOM;
-	uint32_t header = TCP_HEADER + tcp_put_options(c, h + TCP_HEADER, flags & TCP_SYN), window = tcp_window(c);
+	uint32_t header, window = tcp_window(c), field = flags & TCP_SYN ? MIN(window, 65535u) : window >> c->rcv_scale;
 	struct net_send_options options = { .protocol = NET_TCP, .ttl = c->e.tuning.ttl, .tos = c->e.tuning.tos, .do_not_fragment = true };
+	struct tcp_filling filling = { seq, d->length, d->sum, field, flags };
+	int result;
 
-	put_header(h, c->e.local.port, c->e.remote.port, seq, c->rcv_nxt, header, flags, flags & TCP_SYN ? MIN(window, 65535u) : window >> c->rcv_scale);
-	put_sum(h, header, c->pseudo, d->sum, d->length);
 	if (flags & TCP_ACK) {
 		c->acked = c->rcv_nxt;
-		c->rcv_edge = tcp_later(c->rcv_edge, c->rcv_nxt + (flags & TCP_SYN ? MIN(window, 65535u) : window));
+		c->rcv_edge = tcp_later(c->rcv_edge, c->rcv_nxt + (flags & TCP_SYN ? field : window));
 		c->ack_now = c->ack_later = false;
 		c->alarms[TCP_ALARM_ACK] = 0;
 	}
+	if ((flags & (TCP_SYN | TCP_ACK)) == TCP_ACK && tcp_template_send(c, &filling, d->parts, d->part_count, &result))
+		return result;
+	header = TCP_HEADER + tcp_put_options(c, h + TCP_HEADER, flags & TCP_SYN);
+	put_header(h, c->e.local.port, c->e.remote.port, seq, c->rcv_nxt, header, flags, field);
+	put_sum(h, header, c->pseudo, d->sum, d->length);
 	return net_ip_output(c->e.stack, &c->route, &options, h, header, d->parts, d->part_count);
 }
 
@@ -194,6 +199,7 @@ uint32_t tcp_send_data(struct tcp *c, uint32_t seq, uint32_t length)
 	if (!d.length && !fin)
 		return 0;
 	if (send_draft(c, &d, seq, (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0) | (before + d.length == c->queued ? TCP_PSH : 0))) == -ENOBUFS) {
+		s->full = true;
 		tcp_wait_for(c, TCP_WAIT_DEVICE, s->now + TCP_MILLISECOND); /* the device has no room just now: that is not the network's loss */
 		return 0;
 	}

@@ -6,6 +6,7 @@
 #include <exos/socket/internet.h>
 
 #define PORT_UNPRIVILEGED 1024
+#define ADDRESS_PATIENCE_NS 3000000000ul
 
 struct name_ipv4 {
 	uint16_t family;
@@ -103,6 +104,16 @@ int internet_new(uint16_t family, uint16_t type, int protocol, struct socket **o
 	}
 	*out = &i->s;
 	return 0;
+}
+
+int internet_go_out(const struct net_name *to)
+{
+	int err;
+
+	if (net_configured(interface_stack()) || !net_is_ipv4(&to->address) || !to->address.bytes[12] || to->address.bytes[12] == 127)
+		return 0;
+	err = interface_await(time_deadline(ADDRESS_PATIENCE_NS));
+	return err == -EINTR ? err : 0;
 }
 
 int internet_bind(struct socket *s, const struct socket_address *a, uint32_t length)

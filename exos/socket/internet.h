@@ -29,6 +29,9 @@ int internet_name_in(const struct socket *s, const struct socket_address *a, uin
 uint32_t internet_name_out(const struct socket *s, const struct net_name *name, struct socket_address *a);
 
 /* For the kinds. */
+/* Before something goes there for the first time: the interface is started by the first socket, and has no IPv4 address for some milliseconds. They are waited for, also by those who do not wait otherwise; on Linux they
+ * were at boot. 0 (to be tried, there may be none), -EINTR. It lets go of the domain lock. */
+int internet_go_out(const struct net_name *to);
 int internet_bind(struct socket *s, const struct socket_address *a, uint32_t length);
 int internet_name(struct socket *s, bool peer, struct socket_address *a);
 int internet_error(struct socket *s); /* what the stack knows: 0 or -errno; once */

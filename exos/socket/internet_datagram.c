@@ -36,6 +36,8 @@ static int datagram_connect(struct socket *s, const struct socket_address *a, ui
 	struct net_name name = {0};
 	int err = length >= sizeof(a->family) && a->family == FAMILY_ANY ? 0 : internet_name_in(s, a, length, &name);
 
+	if (!err)
+		err = internet_go_out(&name);
 	if (err)
 		return err;
 	internet_changed(s);
@@ -59,6 +61,8 @@ static ssize datagram_send(struct socket *s, struct message *m)
 		return -EMSGSIZE;
 	if (m->name_length)
 		err = internet_name_in(s, &m->name, m->name_length, &to);
+	if (!err && m->name_length)
+		err = internet_go_out(&to);
 	if (!err)
 		err = internet_error(s);
 	if (err)

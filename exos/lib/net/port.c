@@ -84,10 +84,10 @@ static uint32_t filter_add(void *data, const struct net_filter_key *key, uint64_
 		{ .offset = 36, .size = 2, .mask = 0xffff, .value = key->local.port },
 		{ .offset = 30, .size = 4, .mask = UINT32_MAX, .value = (uint32_t)to[0] << 24 | (uint32_t)to[1] << 16 | (uint32_t)to[2] << 8 | to[3] },
 	};
-	struct aegis_filter_spec spec = { .ring = port_ring.ring, .env = own, .tag = tag, .atoms = (uintptr_t)atoms, .atom_count = sizeof(atoms) / sizeof(atoms[0]), .device = DEVICE_NET0 };
+	struct aegis_filter_spec spec = { .ring = port_ring.ring, .env = own, .atoms = (uintptr_t)atoms, .atom_count = sizeof(atoms) / sizeof(atoms[0]), .device = DEVICE_NET0 };
 	int64_t number;
 
-	(void)data;
+	(void)data, (void)tag; /* a listener's: connections have others */
 	if (!key->protocol || key->remote.port)
 		return 0;
 	number = aegis_filter_install(&spec, &port_ring.device);
@@ -165,8 +165,13 @@ uint32_t port_input(void)
 {
 	uint32_t at = control->consumed, first = at, end = __atomic_load_n(&control->produced, __ATOMIC_ACQUIRE);
 
-	if (at == end)
+	if (at == end) {
+		uint64_t due = net_due(stack);
+
+		if (due && due <= port_now())
+			net_turn(stack);
 		return 0;
+	}
 	while (at != end) {
 		const struct aegis_packet *p = slot(at);
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the packet-filter compiler for the host under ASan and UBSan, and runs its unit tests and fuzzers: TAP, exit status 1 when one failed.
-# BUILD: where to build (build/host). SEED: of what is random (printed); ROUNDS: how much of it.
+# BUILD: where to build (build/host). TESTS: which (all). SEED: of what is random (printed); ROUNDS: how much of it.
 set -u
 here=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd -P)
 root=$(cd -- "$here/../../.." && pwd -P)
