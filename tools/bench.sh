@@ -51,7 +51,8 @@ bench_choose() {
 bench_target() {
 	local program=${1%% *}
 	case $program in
-	wall) ;;
+	wall | bulk) ;;
+	http) echo apps/web ;;
 	native) echo bench/kernel/native ;;
 	*)
 		[ -f "$root/bench/$program.c" ] || die "bench/rows names the program $program, but there is no bench/$program.c"
@@ -86,6 +87,9 @@ bench_misses() { # SYSTEM PROGRAM
 			}
 			{ print }'
 }
+
+# shellcheck source=tools/bench_net.sh
+. "$root/tools/bench_net.sh"
 
 bench_native() {
 	set -o pipefail
@@ -137,7 +141,7 @@ bench_job() {
 	# shellcheck disable=SC2086 # a command's words
 	case $1 in
 	native.*) bench_native ;;
-	wall.* | smp.*) "bench_${1%.*}" "${1##*.}" ;;
+	wall.* | smp.* | http.* | bulk.*) "bench_${1%.*}" "${1##*.}" ;;
 	colour.*) bench_misses "${1##*.}" colour ;;
 	*) bench_program "${1##*.}" ${1%.*} ;;
 	esac
@@ -148,6 +152,7 @@ bench_cache_stem() { echo "$build/bench/linux.$kernel.${1//[^A-Za-z0-9_]/-}"; }
 bench_cache() {
 	local files=("$build/$(bench_target "$1")")
 	[ "$1" != colour ] || files+=("$build/cachesim.so")
+	[ "$1" != http ] && [ "$1" != bulk ] || files=("$root/tools/bench_net.sh")
 	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}") | sha256sum | cut -c1-16)"
 }
 
@@ -219,6 +224,15 @@ bench_measure() {
 	for job in "$@"; do
 		case $job in
 		wall.* | smp.*) timed+=("$job") ;;
+		http.linux | bulk.linux)
+			cache=$(bench_cache "${job%.*}") || exit
+			if [ -z "$fresh" ] && [ -s "$cache" ]; then
+				cp "$cache" "$results/$job"
+			else
+				timed+=("$job")
+			fi
+			;;
+		http.* | bulk.*) timed+=("$job") ;;
 		*.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
@@ -232,8 +246,8 @@ bench_measure() {
 	done
 	bench_jobs "$(nproc)" "${counted[@]}"
 	bench_jobs 1 "${timed[@]}"
-	for job in "${counted[@]}"; do
-		[[ $job == *.linux && $(<"$results/$job.status") == 0 ]] || continue
+	for job in "${counted[@]}" "${timed[@]}"; do
+		[[ $job == *.linux && $job != wall.* && $job != smp.* && $(<"$results/$job.status") == 0 ]] || continue
 		rm -f "$(bench_cache_stem "${job%.*}")".* # those of older programs
 		cache=$(bench_cache "${job%.*}")
 		cp "$results/$job" "$cache.new" && mv "$cache.new" "$cache"
@@ -353,6 +367,7 @@ bench_prepare() {
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")
 		[ "$command" != colour ] || targets+=(cachesim.so)
+		[ "$command" != http ] && [ "$command" != bulk ] || targets+=(count.so)
 	done
 	depend machine linux bench
 	build_targets "${targets[@]}"

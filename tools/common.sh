@@ -40,6 +40,7 @@ dependencies_of() {
 		dependencies_of plots
 		;;
 	bench)
+		echo 'curl curl a client of the servers that are measured'
 		echo 'musl-tools musl-gcc builds the static programs that are measured'
 		;;
 	plots)

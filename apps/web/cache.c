@@ -152,8 +152,10 @@ static void chunk_free(struct chunk *c)
 {
 	struct file *f = c->file;
 
-	for (uint32_t i = 0; i * SEGMENTS_IN_FRAME < c->segments && c->frames[i] != NO_FRAME; i++, frames--)
+	for (uint32_t i = 0; i * SEGMENTS_IN_FRAME < c->segments && c->frames[i] != NO_FRAME; i++, frames--) {
+		port_forget(c->frames[i]);
 		pool_put(c->frames[i]);
+	}
 	list_remove(&c->idle);
 	f->chunks[c->index] = NULL;
 	free(c);
@@ -164,13 +166,8 @@ static void chunk_free(struct chunk *c)
 /* Room for n more frames, as far as something can go. */
 static void make_room(uint32_t n)
 {
-	bool settled = false;
-
 	while (memory_used() + n > limit_frames) {
 		if (!list_empty(&idle_chunks)) {
-			if (!settled)
-				port_settle();
-			settled = true;
 			evicted++;
 			chunk_free(CONTAINER_OF(idle_chunks.next, struct chunk, idle));
 		} else if (!list_empty(&idle_files)) {
@@ -185,10 +182,12 @@ void cache_chunk_put(struct chunk *c)
 {
 	if (--c->references)
 		return;
-	if (c->file->known)
-		list_append(&idle_chunks, &c->idle);
-	else
+	if (!c->file->known) {
 		chunk_free(c);
+		return;
+	}
+	list_append(&idle_chunks, &c->idle);
+	make_room(0); /* more than there may be were being sent */
 }
 
 /* Chunks of a file that is not served any more, and that nobody is sending. */
@@ -205,7 +204,6 @@ static void replace(struct file *f)
 {
 	f->references++;
 	forget(f);
-	port_settle();
 	drop_chunks(f);
 	cache_unref(f);
 }

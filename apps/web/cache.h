@@ -1,8 +1,9 @@
 /* The files that are served, as they are sent: a file cache and a retransmission pool in one (Kaashoek et al., SOSP'97, 7.3).
  *
- * A file's bytes lie in frames, cut into the segments in which they go out, each with its checksum, from when they are first read. A response refers to them; an acknowledgement lets go of them. So a byte that is served again is never
- * touched again, and what is sent again is sent from the same place. Files are cut into chunks of CHUNK_SEGMENTS, which are read when they are first wanted, and of those that nobody is sending the one used longest ago goes when there
- * is no room: a file may be larger than the cache. */
+ * A file's bytes lie in frames, cut into the segments in which they go out, each with its checksum, from when they are first read. A response refers to them;
+ * an acknowledgement lets go of them. So a byte that is served again is never touched again, and what is sent again is sent from the same place. Files are cut
+ * into chunks of CHUNK_SEGMENTS, which are read when they are first wanted, and of those that nobody is sending the one used longest ago goes when there is no
+ * room: a file may be larger than the cache. */
 #pragma once
 
 #include <exos/net/stack.h>
@@ -51,7 +52,8 @@ struct file {
 /* folder: what is served; limit: bytes of memory for files. 0 or -1, errno. */
 int cache_start(const char *folder, uint64_t limit);
 
-/* The file of this name, kept or read in; `now` as port_now has it, segment: what connections send at a time, if it has to be cut. The caller has a reference. Null: *status says why (403, 404, 301: it is a folder, 503). */
+/* The file of this name, kept or read in; `now` as port_now has it, segment: what connections send at a time, if it has to be cut. The caller has a reference.
+ * Null: *status says why (403, 404, 301: it is a folder, 503). */
 struct file *cache_find(const char *name, uint32_t length, uint64_t now, uint32_t segment, int *status);
 static inline bool cache_fresh(const struct file *f, uint64_t now) { return f->known && now - f->checked < 1000000000ul; }
 void cache_ref(struct file *f);

@@ -33,16 +33,18 @@ struct http_request {
 	struct http_range range;
 };
 
-/* Parses one request at data. 0: it is whole, and *r says what it is; HTTP_MORE: it is right so far, and not whole yet; else the status that refuses it: 400, 413 is for the caller to say, 414, 431, 501, 505, 405 (a method that is known and
- * not served). After a refusal nothing more can be understood of the connection. */
+/* Parses one request at data. 0: it is whole, and *r says what it is; HTTP_MORE: it is right so far, and not whole yet; else the status that refuses it: 400,
+ * 413 is for the caller to say, 414, 431, 501, 505, 405 (a method that is known and not served). After a refusal nothing more can be understood of the
+ * connection. */
 #define HTTP_MORE 1
 int http_parse(const char *data, size_t n, struct http_request *r);
 
 /* Is there the end of a head in data, of which everything before `from` was looked at before? For requests that come in small parts. */
 bool http_head_ends(const char *data, size_t from, size_t n);
 
-/* A path as it came into the name of a file, relative to the folder that is served, without a leading slash: decodes %XX, drops empty and "." segments, applies "..". Returns its length (0: the folder itself), *folder
- * whether it ended in a slash. -1: it is malformed, has a zero byte, leads out of the folder or does not fit. */
+/* A path as it came into the name of a file, relative to the folder that is served, without a leading slash: decodes %XX, drops empty and "." segments, applies
+ * "..". Returns its length (0: the folder itself), *folder whether it ended in a slash. -1: it is malformed, has a zero byte, leads out of the folder or does
+ * not fit. */
 int http_path(struct http_text path, char *to, size_t room, bool *folder);
 
 /* Does a list of entity tags (If-None-Match) name this one, weakly compared (RFC 9110 8.8.3.2)? tag has its quotes. */

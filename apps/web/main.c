@@ -1,4 +1,5 @@
-/* web: serves a folder's files over HTTP/1.1, on a network stack of its own (exos/lib/net), from frames in which they lie as they go out. README.md says what it can do; docs/web.md, why it is made so. */
+/* web: serves a folder's files over HTTP/1.1, on a network stack of its own (exos/lib/net), from frames in which they lie as they go out. README.md says what
+ * it can do; docs/web.md, why it is made so. */
 #include "cache.h"
 #include "server.h"
 

@@ -167,8 +167,6 @@ bool respond_prepare(struct file *f)
 	return true;
 }
 
-static bool has_body(int status) { return status != 304; }
-
 int respond_text(struct net_endpoint *e, int status, const char *more, bool keep_alive, bool head_only)
 {
 	struct head *h = begin(status, keep_alive);
@@ -177,9 +175,7 @@ int respond_text(struct net_endpoint *e, int status, const char *more, bool keep
 
 	if (!h)
 		return -1;
-	if (has_body(status))
-		print(h, "Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n", n);
-	print(h, "%s\r\n%s", more, head_only || !has_body(status) ? "" : page);
+	print(h, "Content-Type: text/html; charset=utf-8\r\nContent-Length: %d\r\n%s\r\n%s", n, more, head_only ? "" : page);
 	return write_head(e, finish(h), false);
 }
 

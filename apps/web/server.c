@@ -78,7 +78,8 @@ static void discard(struct connection *c) { net_consume(c->e, net_available(c->e
 
 enum outcome { MORE, WAITS, GONE }; /* what else comes may be looked at; not now; the connection is no more */
 
-/* All has been said. If the other side has more to say, or may have, its words are taken and thrown away for a while: a reset would overtake the answer (RFC 9112 9.6). */
+/* All has been said. If the other side has more to say, or may have, its words are taken and thrown away for a while: a reset would overtake the answer (RFC
+ * 9112 9.6). */
 static enum outcome say_goodbye(struct connection *c, bool in_order)
 {
 	c->ending = true;

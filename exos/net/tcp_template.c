@@ -1,5 +1,5 @@
-/* The headers of a connection's segments, made once: what changes from one segment to the next is filled in, and the checksums follow from sums that are kept. For what goes out most: IPv4, no options but timestamps, to a
- * neighbour that is known. All else is tcp_output.c's and ip's the long way. */
+/* The headers of a connection's segments, made once: what changes from one segment to the next is filled in, and the checksums follow from sums that are kept.
+ * For what goes out most: IPv4, no options but timestamps, to a neighbour that is known. All else is tcp_output.c's and ip's the long way. */
 #include <exos/net/ip.h>
 #include <exos/net/tcp.h>
 

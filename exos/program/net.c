@@ -1,7 +1,7 @@
 /* A ring on the network interface for a program that brings its own protocols. Domain lock held.
  *
- * The ring is made in the program's environment, which gets EVENT_NET when there is room to send again, and of packets by the program's own filters. Its frames are the domain's: the program sees them in the window, and
- * has no name for them by which it could give them back. */
+ * The ring is made in the program's environment, which gets EVENT_NET when there is room to send again, and of packets by the program's own filters. Its frames
+ * are the domain's: the program sees them in the window, and has no name for them by which it could give them back. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/heap.h>
 #include <exos/interface/interface.h>

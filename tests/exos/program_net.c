@@ -1,4 +1,5 @@
-/* A ring of the program's own (exos/program.h: net, net_wait): it works, it refuses, and nothing is left of it when its program is gone, however it went. The other side is the emulator's network: it answers ARP. */
+/* A ring of the program's own (exos/program.h: net, net_wait): it works, it refuses, and nothing is left of it when its program is gone, however it went. The
+ * other side is the emulator's network: it answers ARP. */
 #include "lib.h"
 
 #include <aegis/error.h>

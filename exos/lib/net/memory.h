@@ -1,7 +1,8 @@
 /* Memory whose physical address is known: pieces of frames of the program's own, so that a device reads from them without a copy.
  *
- * Who calls it: the stack, for all its memory, and programs for what they send. What is promised: a piece is aligned to 16, does not cross a frame's end, and is cleared by memory_get only. Sizes are
- * rounded up to powers of two, from 32 to MEMORY_MAX bytes. A frame whose pieces are all free stays cut as it is: a program that has needed so much once will again. */
+ * Who calls it: the stack, for all its memory, and programs for what they send. What is promised: a piece is aligned to 16, does not cross a frame's end, and
+ * is cleared by memory_get only. Sizes are rounded up to powers of two, from 32 to MEMORY_MAX bytes. A frame whose pieces are all free stays cut as it is: a
+ * program that has needed so much once will again. */
 #pragma once
 
 #include <exos/base.h>

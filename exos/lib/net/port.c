@@ -100,11 +100,21 @@ static void filter_remove(void *data, uint32_t filter)
 	aegis_filter_remove(filter);
 }
 
+static struct net_ipv4 own_address(void)
+{
+	struct net_ipv4 ip = { .dns = { 0 } };
+
+	memcpy(ip.address, port_ring.address, 4);
+	memcpy(ip.mask, port_ring.mask, 4);
+	memcpy(ip.router, port_ring.router, 4);
+	return ip;
+}
+
 static int make_stack(void)
 {
 	struct net_port port = { .mtu = port_ring.mtu, .shared = true, .now = now, .random = random_word, .allocate = allocate, .free = release, .send = port_send, .flush = port_flush,
 		.filter_add = filter_add, .filter_remove = filter_remove };
-	struct net_ipv4 ip = port_address();
+	struct net_ipv4 ip = own_address();
 	struct net_address router = net_from_ipv4(ip.router);
 
 	memcpy(port.address, port_ring.ethernet, sizeof(port.address));
@@ -141,18 +151,6 @@ int port_start(uint32_t slots, struct net_stack **out)
 	*out = stack;
 	return (int)error;
 }
-
-struct net_ipv4 port_address(void)
-{
-	struct net_ipv4 ip = { .dns = { 0 } };
-
-	memcpy(ip.address, port_ring.address, 4);
-	memcpy(ip.mask, port_ring.mask, 4);
-	memcpy(ip.router, port_ring.router, 4);
-	return ip;
-}
-
-uint32_t port_mtu(void) { return port_ring.mtu; }
 
 static const struct aegis_packet *slot(uint32_t n)
 {

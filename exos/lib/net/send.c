@@ -1,5 +1,5 @@
-/* Frames on their way out, handed to the kernel in batches. The kernel copies each one's first bytes, which its guards look at; the rest goes from where it lies. When the device has no room they wait here, as many as QUEUE;
- * then no more is taken until some have gone: TCP tries again. */
+/* Frames on their way out, handed to the kernel in batches. The kernel copies each one's first bytes, which its guards look at; the rest goes from where it
+ * lies. When the device has no room they wait here, as many as QUEUE; then no more is taken until some have gone: TCP tries again. */
 #include <aegis/error.h>
 #include <aegis/x86_64/stubs.h>
 #include <exos/lib/net/memory.h>
@@ -37,10 +37,19 @@ void port_flush(void *data)
 	batches++;
 }
 
-void port_settle(void)
+/* Its header goes out alone, which is too short for what it says and is dropped by whoever gets it. */
+static void give_up(struct aegis_send *send)
 {
-	port_flush(NULL);
-	taken = put;
+	for (uint32_t i = 0; i < NET_PIECES; i++)
+		send->pieces[i].length = 0;
+}
+
+void port_forget(frame_t f)
+{
+	for (uint32_t n = taken; n != put; n++)
+		for (uint32_t i = 0; i < NET_PIECES; i++)
+			if (queue[n % QUEUE].pieces[i].length && queue[n % QUEUE].pieces[i].frame == f)
+				give_up(&queue[n % QUEUE]);
 }
 
 struct copy { /* half a frame that something is copied to, for a device that cannot reach it where it is */

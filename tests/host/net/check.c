@@ -178,16 +178,19 @@ static struct host *host_make(uint8_t last)
 	return h;
 }
 
-struct host *host_new(uint8_t last)
+static struct host *with_stack(uint8_t last, bool shared)
 {
 	struct host *h = host_make(last);
-	struct net_port port = { .data = h, .mtu = 1500, .now = port_now, .random = port_random, .allocate = port_allocate, .free = port_free, .send = port_send, .flush = port_flush,
+	struct net_port port = { .data = h, .mtu = 1500, .shared = shared, .now = port_now, .random = port_random, .allocate = port_allocate, .free = port_free, .send = port_send, .flush = port_flush,
 		.filter_add = port_filter_add, .filter_remove = port_filter_remove };
 
 	memcpy(port.address, h->address, 6);
 	h->stack = net_stack_new(&port);
 	return h;
 }
+
+struct host *host_new(uint8_t last) { return with_stack(last, false); }
+struct host *host_shares(uint8_t last) { return with_stack(last, true); }
 
 struct host *host_plays(uint8_t last, void (*plays)(struct host *h, const uint8_t *frame, uint32_t length))
 {

@@ -46,6 +46,7 @@ struct wire {
 extern struct wire wire;
 
 struct host *host_new(uint8_t last); /* 02:00:00:00:00:last */
+struct host *host_shares(uint8_t last); /* the same; its stack is not the only one of its interface */
 struct host *host_plays(uint8_t last, void (*plays)(struct host *h, const uint8_t *frame, uint32_t length));
 void host_address(struct host *h, uint8_t last); /* 10.0.0.last/24, by router 10.0.0.254 */
 void host_end(struct host *h);        /* fails the test if memory is left */

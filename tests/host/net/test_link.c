@@ -118,6 +118,54 @@ static void many_neighbours(void)
 	wire_end();
 }
 
+static uint8_t sent_to[6];
+static bool is_any(const struct frame *f)
+{
+	memcpy(sent_to, f->bytes, 6);
+	return f->from == a;
+}
+
+/* A datagram from 10.0.0.last, or from behind the router, by way of an Ethernet address; is it answered there? */
+static bool answers_to(struct net_address source, uint8_t ethernet)
+{
+	uint8_t frame[256], udp[64], from[6] = { 2, 0, 0, 0, 9, ethernet };
+	struct net_name client = { source, 7 }, name;
+	const uint8_t *data;
+
+	net_input(a->stack, frame, make_ipv4(frame, a->address, from, source, v4(10, 0, 0, 1), 17, 0, 1, udp, make_udp(udp, client, name4(1, 9), "hello", 5)), 0);
+	if (net_datagram(x, &data, &name, NULL) != 5)
+		return false;
+	net_datagram_done(x);
+	wire.watched = 0;
+	net_send_datagram(x, &name, NULL, "yes", 3);
+	net_turn(a->stack);
+	return wire.watched == 1 && memcmp(sent_to, from, 6) == 0;
+}
+
+static void shares_its_interface(void)
+{
+	struct net_name here = name4(1, 9);
+	bool all = true;
+
+	wire.watch = is_any;
+	wire.watched = 0;
+	a = host_shares(1);
+	host_address(a, 1);
+	x = net_endpoint_new(a->stack, NET_UDP, false, NULL, NULL);
+	ok(net_bind(x, &here) == 0, "a stack that shares its interface has its ports");
+	wire_run(100 * SECOND);
+	ok(wire.watched == 0, "it asks nothing and announces nothing");
+	ok(answers_to(v4(10, 0, 0, 2), 1) && answers_to(v4(10, 0, 0, 3), 2) && answers_to(v4(10, 0, 0, 2), 1), "it answers where it was asked from");
+	ok(answers_to(v4(10, 0, 0, 2), 3) && answers_to(v4(172, 16, 0, 1), 4) && answers_to(v4(192, 168, 0, 1), 4), "also who has moved, or comes by the router");
+	for (uint32_t i = 0; i < 3000; i++)
+		all &= answers_to(v4(10, 0, 0, (uint8_t)(2 + i % 200)), (uint8_t)(i % 251)) && (i % 100 || answers_to(v4(10, 0, 0, 2), 5));
+	ok(all, "3,000 times in turn");
+	wire.watched = 0;
+	wire_run(100 * SECOND);
+	ok(wire.watched == 0 && a->stack->ip->neighbour_count <= 512, "it has no doubts about neighbours");
+	wire_end();
+}
+
 /* A router of IPv6. */
 static struct net_address router_address;
 static uint32_t valid = 7200, preferred = 3600;
@@ -373,6 +421,7 @@ int main(int argc, char **argv)
 	arp_is_not_fooled();
 	neighbour_moves();
 	many_neighbours();
+	shares_its_interface();
 	routers();
 	duplicate();
 	leases();

@@ -1,5 +1,5 @@
-/* Requests that are put together from what has confused servers, and broken at random. What is held against them: nothing is read behind the end, a whole request stays the same whole request whatever follows it, a part of it is never
- * taken for a whole one, and no path leads out of the folder. */
+/* Requests that are put together from what has confused servers, and broken at random. What is held against them: nothing is read behind the end, a whole
+ * request stays the same whole request whatever follows it, a part of it is never taken for a whole one, and no path leads out of the folder. */
 #include "check.h"
 
 #define LONGEST 2048
