@@ -11,7 +11,7 @@ refused() { # NAME PATTERN OPTION...
 for what in 80 80: :80 0:80 80:0 65536:80 80:65536 a:b tcp:80:80 80:80:80 udp:80 ''; do
 	refused "--publish '$what'" 'HOSTPORT:PORT' --publish "$what"
 done
-for what in tap dgram dgram:1 dgram:1:2:3 ''; do
+for what in tap dgram dgram:1 dgram:1:2:3:4 ''; do
 	refused "--net '$what'" 'is expected' --net "$what"
 done
 refused "--no-net with --publish" 'not with --publish' --no-net --publish 8080:80
