@@ -15,13 +15,20 @@ void smp_asked(struct cpu *cpu)
 	__atomic_store_n(&cpu->forgot, asked, __ATOMIC_SEQ_CST);
 }
 
-void kernel_lock_take(void)
+static __attribute__((noinline)) void wait_for_lock(void)
 {
-	while (__atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE))
+	do
 		while (__atomic_load_n(&kernel_lock, __ATOMIC_RELAXED)) {
 			smp_asked(this_cpu());
 			cpu_relax();
 		}
+	while (__atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE));
+}
+
+void kernel_lock_take(void)
+{
+	if (__atomic_exchange_n(&kernel_lock, 1, __ATOMIC_ACQUIRE))
+		wait_for_lock();
 }
 
 static void ask(struct cpu *cpu)

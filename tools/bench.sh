@@ -53,7 +53,7 @@ bench_target() {
 	case $program in
 	wall | bulk) ;;
 	http) echo apps/web ;;
-	native) echo bench/kernel/native ;;
+	native | ash) echo "bench/kernel/$program" ;;
 	*)
 		[ -f "$root/bench/$program.c" ] || die "bench/rows names the program $program, but there is no bench/$program.c"
 		echo "bench/$program"
@@ -91,10 +91,12 @@ bench_misses() { # SYSTEM PROGRAM
 # shellcheck source=tools/bench_net.sh
 . "$root/tools/bench_net.sh"
 
-bench_native() {
+bench_module() { # PROGRAM [OPTIONS...]
 	set -o pipefail
-	"$root/exo" run --icount --timeout 120 --module "$build/bench/kernel/native" | tr -d '\r'
+	"$root/exo" run --icount --timeout 300 "${@:2}" --module "$build/bench/kernel/$1" | tr -d '\r'
 }
+# Rows, and behind the word `figure` the columns of a figure, which `ash load` stands for.
+bench_ash() { bench_module ash --net hub; }
 
 # Milliseconds of wall time, the least of five: a shell that reads `exit`.
 bench_wall() { # SYSTEM
@@ -140,7 +142,9 @@ bench_smp() { # SYSTEM
 bench_job() {
 	# shellcheck disable=SC2086 # a command's words
 	case $1 in
-	native.*) bench_native ;;
+	native.*) bench_module native ;;
+	ash.*) bench_ash | grep -v '^figure ' ;;
+	'ash load.'*) bench_ash | sed -n 's/^figure //p' ;;
 	wall.* | smp.* | http.* | bulk.*) "bench_${1%.*}" "${1##*.}" ;;
 	colour.*) bench_misses "${1##*.}" colour ;;
 	*) bench_program "${1##*.}" ${1%.*} ;;
@@ -352,7 +356,7 @@ bench_main() {
 	bench_prepare "${programs[@]}"
 	for program in "${programs[@]}"; do
 		jobs+=("$program.run")
-		[ "$program" = native ] || jobs+=("$program.linux")
+		[[ $program == native || $program == ash ]] || jobs+=("$program.linux")
 	done
 	bench_measure "${jobs[@]}"
 	bench_values "${programs[@]}"

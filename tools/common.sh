@@ -42,6 +42,7 @@ dependencies_of() {
 	bench)
 		echo 'curl curl a client of the servers that are measured'
 		echo 'musl-tools musl-gcc builds the static programs that are measured'
+		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'
 		;;
 	plots)
 		echo 'gnuplot-nox gnuplot draws the figures'

@@ -27,16 +27,18 @@ enum { FEATURE_MTU = 1 << 3, FEATURE_ADDRESS = 1 << 5, FEATURE_LINK = 1 << 16, F
 enum { CONFIG_ADDRESS = 0, CONFIG_LINK = 6, CONFIG_PAIRS = 8, CONFIG_MTU = 10 };
 
 struct pair {
+	struct netdev *netdev;
 	struct virtio_queue receive, send;
 	uint8_t *buffers;  /* BUFFER_SIZE for each entry of receive, */
 	uint8_t *headers;  /* HEADER_ROOM for each of send */
+	bool last;         /* of the interface's */
 	bool pieces_waited_for; /* a frame that is not published has pieces */
 };
 
 struct interface {
 	struct virtio device;
 	struct netdev *netdev;
-	struct pair *pairs;
+	struct pair *pairs, *pairs_end;
 	uint16_t pair_count;
 	struct virtio_queue control; /* only with more than one pair */
 	uint8_t *command;            /* what is sent there */
@@ -51,9 +53,12 @@ uint32_t netdev_count;
 
 static uint64_t device_address(const void *p) { return (uint64_t)p - PHYSICAL_MAP; }
 
-static void buffer_offer(struct pair *p, uint64_t buffer)
+/* Each descriptor has its buffer. */
+static void buffer_offer(struct pair *p)
 {
-	queue_add_one(&p->receive, device_address(p->buffers + buffer * BUFFER_SIZE), BUFFER_SIZE, true, buffer);
+	uint16_t buffer = queue_next(&p->receive);
+
+	queue_add_one(&p->receive, device_address(p->buffers + (uint64_t)buffer * BUFFER_SIZE), BUFFER_SIZE, true, 0);
 }
 
 /* ---- Start ------------------------------------------------------------------------------------------------------------ */
@@ -62,6 +67,8 @@ static bool pair_make(struct interface *n, uint16_t index)
 {
 	struct pair *p = &n->pairs[index];
 
+	p->netdev = n->netdev;
+	p->last = index + 1 == n->pair_count;
 	if (!queue_make(&p->receive, &n->device, (uint16_t)(2 * index), QUEUE_MOST) || !queue_make(&p->send, &n->device, (uint16_t)(2 * index + 1), QUEUE_MOST))
 		return false;
 	p->buffers = boot_allocate((size_t)p->receive.size * BUFFER_SIZE);
@@ -105,8 +112,8 @@ static bool bring_up(struct interface *n)
 		if (!queue_start(&p->receive) || !queue_start(&p->send))
 			return false;
 		p->pieces_waited_for = false;
-		for (uint16_t b = 0; b < p->receive.size; b++)
-			buffer_offer(p, b);
+		while (p->receive.free_count)
+			buffer_offer(p);
 		queue_interrupt_after(&p->receive, 1);
 		queue_interrupt_never(&p->send);
 	}
@@ -116,7 +123,7 @@ static bool bring_up(struct interface *n)
 	return n->pair_count == 1 || pairs_enable(n);
 }
 
-static void read_link(struct interface *n)
+static __attribute__((noinline)) void read_link(struct interface *n)
 {
 	uint16_t link;
 
@@ -170,6 +177,7 @@ static bool pairs_make(struct interface *n)
 
 	n->pair_count = pairs_offered(n);
 	n->pairs = boot_allocate(n->pair_count * sizeof(*n->pairs));
+	n->pairs_end = n->pairs + n->pair_count;
 	for (uint16_t i = 0; i < n->pair_count; i++) {
 		if (!pair_make(n, i))
 			return false;
@@ -223,7 +231,7 @@ void netdev_enable(struct netdev *d)
 }
 
 /* A device that has lied: everything that it had is taken from it, and it may begin anew. What cannot be reset is left alone. */
-static void restart(struct interface *n)
+static __attribute__((noinline)) void restart(struct interface *n)
 {
 	uint64_t cookie;
 
@@ -267,38 +275,14 @@ static bool reap(struct interface *n, struct pair *p)
 	return any;
 }
 
-static __attribute__((flatten)) bool receive(struct interface *n, struct pair *p, uint64_t arrived)
-{
-	uint64_t buffer;
-	uint32_t length;
-	enum queue_result result;
-	bool any = false;
-
-	for (uint32_t i = 0; i < p->receive.size && (result = queue_take(&p->receive, &buffer, &length)) != QUEUE_NONE; i++) {
-		any = true;
-		if (result == QUEUE_LIED)
-			continue;
-		if (length >= BYTES_BEFORE + ETHERNET_HEADER)
-			net_input(n->netdev, p->buffers + buffer * BUFFER_SIZE + BYTES_BEFORE, length - BYTES_BEFORE, arrived);
-		buffer_offer(p, buffer);
-	}
-	queue_publish(&p->receive);
-	return any;
-}
-
-void netdev_interrupt(struct netdev *d, uint64_t arrived)
+/* What an interrupt asks for besides packets. */
+static __attribute__((noinline)) void interrupt_rest(struct netdev *d, bool any)
 {
 	struct interface *n = d->driver;
-	bool any = false, more = false;
+	bool more = false;
 
-	if (!n || !n->enabled)
-		return;
-	n->device.transport->acknowledge(&n->device);
-	n->busy = true;
-	for (uint16_t i = 0; i < n->pair_count; i++) {
-		struct pair *p = &n->pairs[i];
-
-		any |= receive(n, p, arrived);
+	n->device.transport->acknowledge(&n->device); /* what came after the packets were looked at is found now */
+	for (struct pair *p = n->pairs; p != n->pairs_end; p++) {
 		any |= reap(n, p);
 		more |= queue_interrupt_after(&p->receive, 1);
 	}
@@ -309,6 +293,44 @@ void netdev_interrupt(struct netdev *d, uint64_t arrived)
 		apic_send(this_cpu()->apic_id, (uint8_t)(VECTOR_NET0 + d->number));
 	else if (!any)
 		read_link(n); /* it was not for the queues, so it was for that (5.1.4.1), or for what was reaped before */
+}
+
+/* An answer waits for nothing that is not its packet's: the buffers go back when all of them have been seen, and so many are the most that are. */
+static __attribute__((flatten)) bool receive(struct pair *p, uint64_t arrived)
+{
+	uint16_t buffer;
+	uint32_t length;
+	enum queue_result result;
+	bool any;
+
+	while ((result = queue_look(&p->receive, &buffer, &length)) != QUEUE_NONE) {
+		if (result == QUEUE_LIED)
+			continue;
+		if (length >= BYTES_BEFORE + ETHERNET_HEADER)
+			net_input(p->netdev, p->buffers + (uint64_t)buffer * BUFFER_SIZE + BYTES_BEFORE, length - BYTES_BEFORE, arrived);
+		queue_release(&p->receive, buffer);
+	}
+	any = p->receive.free_count;
+	while (p->receive.free_count)
+		buffer_offer(p);
+	queue_publish(&p->receive);
+	return any;
+}
+
+void netdev_interrupt(struct netdev *d, uint64_t arrived)
+{
+	struct interface *n = d->driver;
+	bool any = false;
+
+	if (!n->enabled)
+		return;
+	n->busy = true;
+	for (struct pair *p = n->pairs;; p++) {
+		any |= receive(p, arrived);
+		if (p->last)
+			break;
+	}
+	interrupt_rest(d, any);
 }
 
 void netdev_put_off(struct netdev *d)
@@ -323,7 +345,7 @@ void netdev_put_off(struct netdev *d)
 }
 
 /* Somebody waits for room: an interrupt when half of what is under way is done, or at once if it is already. */
-static void wait_for_room(struct interface *n, struct pair *p)
+static __attribute__((noinline)) void wait_for_room(struct interface *n, struct pair *p)
 {
 	uint16_t under_way = queue_under_way(&p->send);
 
@@ -344,6 +366,19 @@ static __attribute__((noinline)) bool send_pieces(struct pair *p, const uint8_t 
 	return queue_add(&p->send, chain, 1 + count, 0, cookie);
 }
 
+/* A frame of one piece, that is copied. */
+static bool send_copy(struct interface *n, struct pair *p, const uint8_t *bytes, uint32_t length, uint64_t cookie)
+{
+	uint8_t *buffer = p->headers + queue_next(&p->send) * HEADER_ROOM;
+
+	if (!queue_add_one(&p->send, device_address(buffer), BYTES_BEFORE + length, false, cookie)) {
+		wait_for_room(n, p);
+		return false;
+	}
+	copy_bytes(buffer + BYTES_BEFORE, bytes, length);
+	return true;
+}
+
 bool netdev_send(struct netdev *d, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, uint32_t count, uint64_t cookie)
 {
 	struct interface *n = d->driver;
@@ -352,32 +387,45 @@ bool netdev_send(struct netdev *d, const uint8_t *header, uint32_t header_length
 
 	if (header_length > NET_HEADER_MAX || count > PIECES_MOST || n->device.broken)
 		return false;
+	if (count == 0)
+		return send_copy(n, p, header, header_length, cookie);
 	if (count >= p->send.free_count) {
 		wait_for_room(n, p);
 		return false;
 	}
 	buffer = p->headers + queue_next(&p->send) * HEADER_ROOM;
 	copy_bytes(buffer + BYTES_BEFORE, header, header_length);
-	if (count == 0)
-		return queue_add_one(&p->send, device_address(buffer), BYTES_BEFORE + header_length, false, cookie);
 	return send_pieces(p, buffer, header_length, pieces, count, cookie);
+}
+
+/* Before the device knows of the frames it is said when it is to interrupt, so that it cannot be done with them unnoticed. */
+static void kick(struct pair *p)
+{
+	if (p->pieces_waited_for) {
+		queue_interrupt_after(&p->send, queue_under_way(&p->send));
+		p->pieces_waited_for = false;
+	}
+	queue_publish_some(&p->send);
+}
+
+bool netdev_answer(struct netdev *d, const uint8_t *bytes, uint32_t length, uint64_t cookie)
+{
+	struct interface *n = d->driver;
+	struct pair *p = pair_here(n);
+
+	if (length > NET_HEADER_MAX || n->device.broken || !send_copy(n, p, bytes, length, cookie))
+		return false;
+	kick(p);
+	return true;
 }
 
 void netdev_kick(struct netdev *d)
 {
 	struct interface *n = d->driver;
 
-	for (uint16_t i = 0; i < n->pair_count; i++) {
-		struct pair *p = &n->pairs[i];
-
-		if (p->send.published == p->send.offered)
-			continue;
-		/* Before the device knows of the frames, so that it cannot be done with them unnoticed. */
-		if (p->pieces_waited_for)
-			queue_interrupt_after(&p->send, queue_under_way(&p->send));
-		p->pieces_waited_for = false;
-		queue_publish(&p->send);
-	}
+	for (struct pair *p = n->pairs; p != n->pairs_end; p++)
+		if (p->send.published != p->send.offered)
+			kick(p);
 }
 
 void netdev_reap(struct netdev *d)

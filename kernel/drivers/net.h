@@ -14,6 +14,7 @@ struct netdev {
 	bool link;
 	uint32_t send_slots; /* frames that can be under way at once */
 	void *driver;
+	void *user;          /* of kernel/net */
 };
 
 #define NETDEVS (DEVICE_NET_LAST - DEVICE_NET0 + 1)
@@ -33,6 +34,8 @@ struct netdev_piece {
 };
 bool netdev_send(struct netdev *d, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, uint32_t n, uint64_t cookie);
 void netdev_kick(struct netdev *d);
+/* Both, for a frame that is copied whole (at most NET_HEADER_MAX bytes), in the fewest instructions. */
+bool netdev_answer(struct netdev *d, const uint8_t *bytes, uint32_t length, uint64_t cookie);
 /* Looks for frames that are done, for somebody who needs room: if there is none then, an interrupt comes when there is. */
 void netdev_reap(struct netdev *d);
 

@@ -82,6 +82,7 @@ bool queue_make(struct virtio_queue *q, struct virtio *v, uint16_t number, uint1
 	q->descriptors = boot_allocate(most * sizeof(*q->descriptors));
 	q->available = boot_allocate((ENTRIES + most + 1u) * sizeof(uint16_t));
 	q->used = boot_allocate((ENTRIES + 1) * sizeof(uint16_t) + most * sizeof(struct virtio_used));
+	q->event = &q->used[ENTRIES + 4u * most];
 	q->chains = boot_allocate(most * sizeof(*q->chains));
 	return true;
 }
@@ -126,44 +127,53 @@ bool queue_add(struct virtio_queue *q, const struct virtio_piece *pieces, uint32
 	return true;
 }
 
+/* What is needed again is in variables: the compiler must take a write to the rings for one to *q. */
 bool queue_add_one(struct virtio_queue *q, uint64_t address, uint32_t length, bool written, uint64_t cookie)
 {
-	uint16_t at = q->free;
+	uint16_t at = q->free, left = q->free_count;
+	uint32_t place = q->offered;
 	struct virtio_chain *chain = &q->chains[at];
 
-	if (!q->free_count)
+	if (!left)
 		return false;
-	q->descriptors[at] = (struct virtio_descriptor){ address, length, written ? DESCRIPTOR_WRITTEN : 0, 0 };
+	q->free_count = (uint16_t)(left - 1);
+	q->offered = place + 1;
 	q->free = chain->next;
-	q->free_count--;
 	chain->cookie = cookie;
+	chain->place = place;
 	chain->room = written ? length : 0;
 	chain->count = 1;
-	chain->place = q->offered++;
-	q->available[ENTRIES + (chain->place & (q->size - 1))] = at;
+	q->descriptors[at] = (struct virtio_descriptor){ address, length, written ? DESCRIPTOR_WRITTEN : 0, 0 };
+	q->available[ENTRIES + (place & (q->size - 1u))] = at;
 	return true;
 }
 
 void queue_publish(struct virtio_queue *q)
 {
-	uint16_t before = (uint16_t)q->published, now = (uint16_t)q->offered, event;
+	if (q->published != q->offered)
+		queue_publish_some(q);
+}
+
+void queue_publish_some(struct virtio_queue *q)
+{
+	const struct virtio *v = q->device;
+	uint32_t offered = q->offered;
+	uint16_t before = (uint16_t)q->published, now = (uint16_t)offered, event;
 	bool wanted;
 
-	if (q->published == q->offered)
-		return;
 	/* Descriptors and entries are there before the index says so (2.7.13.3.1); */
-	q->published = q->offered;
+	q->published = offered;
 	__atomic_store_n(&q->available[INDEX], now, __ATOMIC_RELEASE);
 	/* and the index is before it is read whether the device sleeps, or both could miss each other (2.7.13.4.1). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (q->device->features & FEATURE_EVENT_INDEX) {
-		event = __atomic_load_n(&q->used[ENTRIES + 4 * q->size], __ATOMIC_RELAXED);
+	if (v->features & FEATURE_EVENT_INDEX) {
+		event = __atomic_load_n(q->event, __ATOMIC_RELAXED);
 		wanted = (uint16_t)(now - event - 1) < (uint16_t)(now - before);
 	} else {
 		wanted = !(__atomic_load_n(&q->used[0], __ATOMIC_RELAXED) & USED_NO_NOTIFY);
 	}
 	if (wanted)
-		q->device->transport->notify(q);
+		v->transport->notify(q);
 }
 
 static void fault(struct virtio *v)
@@ -172,52 +182,63 @@ static void fault(struct virtio *v)
 		v->broken = true;
 }
 
-/* Does the device have a chain that begins there? One that was added and not published it cannot have: an entry for it is one too many for the chain before. */
-static bool chain_is_out(const struct virtio_queue *q, uint32_t id) { return id < q->size && q->chains[id].count && (int32_t)(q->chains[id].place - q->published) < 0; }
-
-static void chain_free(struct virtio_queue *q, uint16_t head)
+__attribute__((noinline)) void queue_release(struct virtio_queue *q, uint16_t head)
 {
-	struct virtio_chain *last = &q->chains[head];
-	uint16_t count = last->count;
+	struct virtio_chain *first = &q->chains[head], *last = first;
+	uint16_t count = first->count;
 
 	for (uint16_t i = 1; i < count; i++)
 		last = &q->chains[last->next];
+	first->count = 0;
 	last->next = q->free;
 	q->free = head;
 	q->free_count = (uint16_t)(q->free_count + count);
-	q->chains[head].count = 0;
 }
 
-enum queue_result queue_take(struct virtio_queue *q, uint64_t *cookie, uint32_t *length)
+enum queue_result queue_look(struct virtio_queue *q, uint16_t *head, uint32_t *length)
 {
 	uint16_t index = __atomic_load_n(&q->used[INDEX], __ATOMIC_ACQUIRE); /* entries are read after it */
-	const struct virtio_used *entries = (const void *)(q->used + ENTRIES);
-	struct virtio_used entry;
-	uint16_t done = (uint16_t)(index - q->seen);
+	uint32_t seen = q->seen, size = q->size, published = q->published, id, taken;
+	const struct virtio_used *entry = (const struct virtio_used *)(q->used + ENTRIES) + (seen & (size - 1));
+	struct virtio_chain *chain;
 
-	if (!done || q->device->broken)
+	if (index == seen || q->device->broken)
 		return QUEUE_NONE;
-	if (done > (uint16_t)(q->published - q->seen)) {
+	if ((uint16_t)(index - seen) > (uint16_t)(published - seen)) {
 		q->device->broken = true;
 		return QUEUE_NONE;
 	}
 	/* Once, since the device could change it between check and use. */
-	entry.id = __atomic_load_n(&entries[q->seen & (q->size - 1)].id, __ATOMIC_RELAXED);
-	entry.length = __atomic_load_n(&entries[q->seen & (q->size - 1)].length, __ATOMIC_RELAXED);
-	q->seen++;
+	id = __atomic_load_n(&entry->id, __ATOMIC_RELAXED);
+	taken = __atomic_load_n(&entry->length, __ATOMIC_RELAXED);
+	q->seen = (uint16_t)(seen + 1);
 	*length = 0;
-	if (!chain_is_out(q, entry.id)) {
+	chain = &q->chains[id];
+	/* Does the device have a chain that begins there? One that was added and not published it cannot have: an entry for it is one too many for the chain before. */
+	if (id >= size || !chain->count || (int32_t)(chain->place - published) >= 0) {
 		fault(q->device);
 		return QUEUE_LIED;
 	}
-	*cookie = q->chains[entry.id].cookie;
-	chain_free(q, (uint16_t)entry.id);
-	if (entry.length > q->chains[entry.id].room) {
+	chain->place = published; /* as if it were not: an entry that names it again is a lie */
+	*head = (uint16_t)id;
+	if (taken > chain->room) {
 		fault(q->device);
 		return QUEUE_LIED_LENGTH;
 	}
-	*length = entry.length;
+	*length = taken;
 	return QUEUE_TAKEN;
+}
+
+enum queue_result queue_take(struct virtio_queue *q, uint64_t *cookie, uint32_t *length)
+{
+	uint16_t head;
+	enum queue_result result = queue_look(q, &head, length);
+
+	if (result == QUEUE_TAKEN || result == QUEUE_LIED_LENGTH) {
+		*cookie = q->chains[head].cookie;
+		queue_release(q, head);
+	}
+	return result;
 }
 
 bool queue_abandon(struct virtio_queue *q, uint64_t *cookie)
@@ -225,7 +246,7 @@ bool queue_abandon(struct virtio_queue *q, uint64_t *cookie)
 	for (uint16_t i = 0; i < q->size && q->free_count < q->size; i++)
 		if (q->chains[i].count) {
 			*cookie = q->chains[i].cookie;
-			chain_free(q, i);
+			queue_release(q, i);
 			return true;
 		}
 	return false;

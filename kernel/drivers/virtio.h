@@ -78,6 +78,7 @@ struct virtio_queue {
 	struct virtio_descriptor *descriptors;
 	uint16_t *available; /* flags, index, entries, used_event */
 	uint16_t *used;      /* flags, index, entries of struct virtio_used, avail_event */
+	const uint16_t *event; /* avail_event: behind which chain the device wants to be told */
 	struct virtio_chain *chains; /* by first descriptor: the driver's own record */
 	volatile uint8_t *doorbell;  /* of the transport */
 };
@@ -99,9 +100,13 @@ bool queue_add(struct virtio_queue *q, const struct virtio_piece *pieces, uint32
 bool queue_add_one(struct virtio_queue *q, uint64_t address, uint32_t length, bool written, uint64_t cookie);
 /* Lets the device know of what was added, by a notification if it wants one. */
 void queue_publish(struct virtio_queue *q);
+void queue_publish_some(struct virtio_queue *q); /* when something was */
 /* The next chain that the device is done with. QUEUE_LIED: a fault; *length is 0, and *cookie the chain's if `length` was the lie, which then is done with as well. */
 enum queue_result { QUEUE_NONE, QUEUE_TAKEN, QUEUE_LIED, QUEUE_LIED_LENGTH };
 enum queue_result queue_take(struct virtio_queue *q, uint64_t *cookie, uint32_t *length);
+/* The same, but the chain is named by its first descriptor, and its descriptors are not free before queue_release: which must be before anything more is published. */
+enum queue_result queue_look(struct virtio_queue *q, uint16_t *head, uint32_t *length);
+void queue_release(struct virtio_queue *q, uint16_t head);
 /* Any chain under way; for after a reset. False: there is none. */
 bool queue_abandon(struct virtio_queue *q, uint64_t *cookie);
 /* Interrupt when the device is done with so many chains more than were seen (at least 1). True: it already is; there will perhaps be no interrupt. */

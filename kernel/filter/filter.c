@@ -487,9 +487,11 @@ filter_root filter_trie(const struct filters *fs, uint32_t filter)
 	return node;
 }
 
+filter_code *filter_root_code(const struct filters *fs, filter_root root) { return (filter_code *)(uintptr_t)code_of(fs, root); }
+
 uint32_t filter_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length)
 {
 	if (length < SHORT_PACKET)
 		return short_demultiplex(fs, root, packet, length);
-	return ((code_root *)(uintptr_t)(fs->memory.run + (size_t)root * CODE_CELL))(packet, length);
+	return filter_root_code(fs, root)(packet, length);
 }

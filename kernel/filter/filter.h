@@ -57,6 +57,10 @@ uint32_t filter_count(const struct filters *fs);
 
 /* The filter that has this packet, or 0. Runs the compiled code: some 20 to 100 instructions. Of filters that compare equally many bits those with programs come first, then those of lower numbers. */
 uint32_t filter_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length);
+/* The compiled code of a root, which is where it is as long as the root is there: the same for packets of at least FILTER_SHORT bytes, in fewer instructions yet. */
+#define FILTER_SHORT 42 /* bytes: what is shorter is no ARP, IPv4 or IPv6 packet that says anything */
+typedef uint32_t filter_code(const uint8_t *packet, uint64_t length);
+filter_code *filter_root_code(const struct filters *fs, filter_root root);
 /* The same by an interpreter over the atoms of every filter, for tests. Programs are run as they are. */
 uint32_t filter_interpret(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length);
 

@@ -29,7 +29,12 @@ struct handler_run {
 int64_t handler_compile(const struct aegis_ebpf *program, uint32_t n, uint8_t *code, size_t room, void *work, const char **reason);
 /* Runs it: ASH_DONE, ASH_RING or ASH_TELL; anything else it returned counts as ASH_RING, and so does a run that was ended by a check, and a frame of less than
  * 14 bytes, for which no code is run. */
-uint64_t handler_run(const uint8_t *code, struct handler_run *run);
+#define HANDLER_PACKET_MIN 14
+uint64_t handler_enter(const uint8_t *code, struct handler_run *run); /* a frame that is long enough */
+static inline uint64_t handler_run(const uint8_t *code, struct handler_run *run)
+{
+	return run->context.packet_end - run->context.packet < HANDLER_PACKET_MIN ? (uint64_t)ASH_RING : handler_enter(code, run);
+}
 /* The same by an interpreter, for tests: it believes nothing that inspection found out, but follows addresses as it runs. HANDLER_UNSAFE: the program did
  * what no inspected one may; nothing was harmed. */
 #define HANDLER_UNSAFE 3

@@ -37,7 +37,6 @@ _Static_assert(sizeof(struct handler_work) <= HANDLER_WORK, "the inspection's me
 
 enum { HANDLER_INSIDE = 1, HANDLER_TARGET = 2, HANDLER_PENDING = 4, HANDLER_REACHED = 8 };
 
-#define HANDLER_PACKET_MIN 14 /* a shorter frame never reaches a handler's code */
 
 /* Inspects a program: 0, or -E_INVALID and the reason in work->text. */
 int64_t handler_inspect(const struct aegis_ebpf *program, uint32_t n, struct handler_work *work);

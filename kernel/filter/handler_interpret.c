@@ -354,7 +354,7 @@ uint64_t handler_interpret(const struct aegis_ebpf *program, uint32_t n, struct 
 {
 	struct machine m = {.run = run, .n = n};
 
-	if (run->context.packet_end - run->context.packet < 14)
+	if (run->context.packet_end - run->context.packet < HANDLER_PACKET_MIN)
 		return ASH_RING;
 	for (uint32_t i = 0; i < ASH_STACK; i++)
 		run->stack[i] = 0;

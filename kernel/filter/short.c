@@ -35,7 +35,7 @@ static uint32_t best_at(const struct filters *fs, const struct edge *place, cons
 	return best;
 }
 
-uint32_t short_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length)
+__attribute__((noinline)) uint32_t short_demultiplex(const struct filters *fs, filter_root root, const uint8_t *packet, uint32_t length)
 {
 	const struct packet p = {packet, length};
 

@@ -70,7 +70,7 @@ struct filters {
 #define KEY_BITS_SHIFT (NUMBER_BITS + 1)
 _Static_assert(FILTER_SLOTS_MAX <= NUMBER_MASK, "a filter's number is part of its key");
 _Static_assert(NET_ATOMS_MAX * 32 < 1 << (32 - KEY_BITS_SHIFT), "and so are the bits that it compares");
-#define SHORT_PACKET 42 /* bytes: what is shorter is no ARP, IPv4 or IPv6 packet that says anything. The compiled code is for others only, and so need not check what lies below */
+#define SHORT_PACKET FILTER_SHORT /* the compiled code is for others only, and so need not check what lies below */
 /* Steps that a packet may take: a node is one, and so are 8 instructions of a program. Of the place behind a scope with n atoms an installation leaves no more than COST_MOST * (NET_ATOMS_MAX + 1 - n),
  * so that nobody can make the packets of his scope cost what others' time cannot bear; less behind longer scopes, so that who has a part of a scope cannot use up what is the whole's. */
 #define COST_MOST 128
@@ -116,4 +116,3 @@ struct code_node {
 void code_shared(uint8_t *code, uint64_t multiplier, unsigned bits, struct edge *const *table);
 /* Into `cell`, which is run at `run`; `shared`: where cell 0 is run. Bytes written, at most CODE_CELL. */
 size_t code_write(const struct code_node *from, uint8_t *cell, const uint8_t *run, const uint8_t *shared);
-typedef uint32_t code_root(const uint8_t *packet, uint64_t length); /* of a root: the best filter */

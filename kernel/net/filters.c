@@ -61,12 +61,24 @@ void filter_charge(env_id account, struct filter_charge more)
 	account_show(e);
 }
 
+static uint32_t nothing(const uint8_t *packet, uint64_t length)
+{
+	(void)packet, (void)length;
+	return 0;
+}
+const struct trie no_guards = { .code = nothing };
+
+__attribute__((noinline)) uint32_t net_demultiplex_short(const struct trie *t, const uint8_t *packet, uint32_t length)
+{
+	return t->root ? filter_demultiplex(net_filters, t->root, packet, length) : 0;
+}
+
 static void end_guard(struct ring *r)
 {
 	if (--r->guard_count)
 		return;
-	filter_root_end(net_filters, r->guards);
-	r->guards = 0;
+	filter_root_end(net_filters, r->guards.root);
+	r->guards = no_guards;
 	net_senders(r->station, -1);
 }
 
@@ -234,7 +246,7 @@ static int64_t check_program(struct install *i)
 static int64_t install_checked(struct install *i)
 {
 	const struct filter_charge charge = { 1, (int32_t)i->atom_count + 1, i->code_size != 0 };
-	struct filter_request request = { .root = i->station->filters, .atoms = i->atoms, .atom_count = i->atom_count, .program_length = i->spec.program_length,
+	struct filter_request request = { .root = i->station->filters.root, .atoms = i->atoms, .atom_count = i->atom_count, .program_length = i->spec.program_length,
 		.owner = i->account->id, .scope = i->scope };
 	struct net_filter *f;
 	int64_t number;
@@ -323,16 +335,16 @@ int64_t call_guard_add(uint64_t name, uint64_t user, uint64_t n, uint64_t capabi
 		return -E_DENIED;
 	if ((error = net_check_device(capability, r->station->info->device)) || (error = fetch_atoms(atoms, user, n)))
 		return error;
-	request.root = r->guards ? r->guards : filter_root_make(net_filters);
+	request.root = r->guards.root ? r->guards.root : filter_root_make(net_filters);
 	request.owner = r->account;
 	error = request.root ? filter_insert(net_filters, &request) : -E_FULL;
 	if (error < 0) {
-		if (!r->guards && request.root)
+		if (!r->guards.root && request.root)
 			filter_root_end(net_filters, request.root);
 		return error == -E_BUSY ? 0 : error; /* all of a ring's guards are its account's: it has this one */
 	}
 	net_code_changed++;
-	r->guards = request.root;
+	r->guards = (struct trie){ filter_root_code(net_filters, request.root), request.root };
 	if (r->guard_count++ == 0)
 		net_senders(r->station, 1);
 	filter_table[error] = (struct net_filter){ .ring = (frame_t)name, .account = r->account, .epoch = filter_table[error].epoch,

@@ -9,6 +9,7 @@ struct handler {
 	const uint8_t *code;  /* where it is run */
 	struct ring *ring;
 	uint64_t room;        /* bytes of its memory */
+	uint64_t payload_most; /* of a frame that it sends: the device's */
 	frame_t code_frames[1 + CODE_PAGES];
 	uint32_t code_count, frame_count;
 	frame_t frames[ASH_FRAMES_MAX]; /* its memory */
@@ -21,7 +22,7 @@ static __attribute__((flatten)) int64_t handler_send(void *owner, const uint8_t 
 {
 	struct handler *h = owner;
 
-	if (length - 14 > h->ring->station->driver->mtu)
+	if (length - 14 > h->payload_most)
 		return -E_INVALID;
 	return ring_send_bytes(h->ring, from, (uint32_t)length);
 }
@@ -125,6 +126,7 @@ static void attach(struct net_filter *f, const struct aegis_handler_spec *spec, 
 	frame_table[spec->code[0]].clean = 0;
 	h->code = run;
 	h->ring = ring_of(f->ring);
+	h->payload_most = h->ring->station->driver->mtu;
 	h->room = (uint64_t)spec->frame_count << FRAME_SHIFT;
 	h->code_count = spec->code_count;
 	h->frame_count = spec->frame_count;

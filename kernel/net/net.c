@@ -46,8 +46,10 @@ static void filters_begin(void)
 static void station_start(struct station *s, struct netdev *d, struct aegis_net_info *info)
 {
 	s->driver = d;
+	d->user = s;
 	s->info = info;
-	s->filters = filter_root_make(net_filters);
+	s->filters.root = filter_root_make(net_filters);
+	s->filters.code = filter_root_code(net_filters, s->filters.root);
 	s->sending = boot_allocate(d->send_slots * sizeof(*s->sending));
 	s->bounce = boot_allocate(d->send_slots * FRAME_SIZE / 2);
 	for (uint32_t i = 0; i < d->send_slots; i++)
@@ -94,10 +96,8 @@ int64_t net_check_device(uint64_t capability, uint64_t device)
 }
 
 /* It was written through another address, perhaps by another CPU: only a serialising instruction makes up for that (Intel SDM vol. 3, 9.1.3). */
-void net_code_see(void)
+void net_code_see(struct cpu *cpu)
 {
-	struct cpu *cpu = this_cpu();
-
 	if (cpu->code_seen == net_code_changed)
 		return;
 	cpu->code_seen = net_code_changed;
@@ -112,9 +112,9 @@ static inline __attribute__((always_inline)) void work_for(struct cpu *cpu, uint
 	struct station *s = &stations[device];
 	uint64_t now;
 
-	s->info->interrupts++;
-	net_code_see();
+	net_code_see(cpu);
 	netdev_interrupt(s->driver, arrived);
+	s->info->interrupts++;
 	s->info->link = s->driver->link;
 	now = read_tsc();
 	if (cpu->net_rest + REMEMBERED < arrived)
@@ -129,10 +129,8 @@ static __attribute__((noinline)) void put_off(struct cpu *cpu, uint32_t device)
 	slice_set_timer(cpu);
 }
 
-void net_interrupt(uint32_t device, uint64_t arrived)
+void net_interrupt(struct cpu *cpu, uint32_t device, uint64_t arrived)
 {
-	struct cpu *cpu = this_cpu();
-
 	if (arrived < cpu->net_rest)
 		put_off(cpu, device);
 	else
@@ -152,7 +150,7 @@ void net_waited(struct cpu *cpu, uint64_t now)
 }
 
 /* Who is told must still be who he was when he was named: of the account that has the filter. */
-static void tell(const struct net_filter *f)
+static __attribute__((noinline)) void tell(const struct net_filter *f)
 {
 	struct env *e = f->env ? env_find(f->env) : NULL;
 
@@ -181,29 +179,37 @@ static void deliver(const struct net_filter *f, const uint8_t *packet, uint32_t 
 	tell(f);
 }
 
-void net_input(struct netdev *d, uint8_t *packet, uint32_t length, uint64_t arrived)
+/* True: its handler has dealt with it. */
+static inline bool handled(const struct net_filter *f, uint8_t *packet, uint32_t length, uint64_t arrived)
 {
-	struct station *s = &stations[d->number];
-	uint32_t number = filter_demultiplex(net_filters, s->filters, packet, length);
-	const struct net_filter *f = &filter_table[number];
+	uint64_t verdict = handler_input(f->handler, packet, length, arrived);
 
-	s->info->received++;
-	if (!number) {
-		s->info->unclaimed++;
-		return;
-	}
-	if (f->handler) {
-		uint64_t verdict = handler_input(f->handler, packet, length, arrived);
+	if (verdict == ASH_RING)
+		return false;
+	ring_of(f->ring)->page->handled++;
+	if (verdict == ASH_TELL)
+		tell(f);
+	return true;
+}
 
-		if (verdict != ASH_RING) {
-			ring_of(f->ring)->page->handled++;
-			if (verdict == ASH_TELL)
-				tell(f);
-			return;
-		}
-	}
+/* The kernel has it, or nobody. */
+static __attribute__((noinline)) void take(struct station *s, const struct net_filter *f, const uint8_t *packet, uint32_t length, uint64_t arrived)
+{
 	if (f->ring)
 		deliver(f, packet, length, arrived);
+	else if (f == filter_table)
+		s->info->unclaimed++;
 	else
 		s->info->dropped++;
+}
+
+/* Counted last, so that an answer does not wait for that. Filter 0, nobody's, has no handler and no ring. */
+void net_input(struct netdev *d, uint8_t *packet, uint32_t length, uint64_t arrived)
+{
+	struct station *s = d->user;
+	const struct net_filter *f = &filter_table[net_demultiplex(&s->filters, packet, length)];
+
+	if (!f->handler || !handled(f, packet, length, arrived))
+		take(d->user, f, packet, length, arrived);
+	((struct station *)d->user)->info->received++;
 }

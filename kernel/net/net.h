@@ -8,6 +8,12 @@
 #include <kernel/filter/handler.h>
 #include <kernel/frame.h>
 
+/* All the filters of a device, or guards of a ring. */
+struct trie {
+	filter_code *code;
+	filter_root root; /* 0: there are no guards, and the code lets nothing pass */
+};
+
 /* A ring's object, in its frame (FRAME_RING), which is its name. */
 struct ring {
 	struct aegis_ring *page;  /* the control page, in the physical map: for telling. The kernel reads `consumed` of it alone */
@@ -18,7 +24,7 @@ struct ring {
 	uint32_t under_way;       /* parts of the device's queue that its frames have: one for each, and one for each of its pieces */
 	uint32_t bindings;        /* first of its filters and guards, or 0 */
 	uint32_t guard_count;
-	filter_root guards;       /* 0: none yet */
+	struct trie guards;
 	frame_t control;
 	frame_t next, previous;   /* of its account's rings, or 0 */
 	frame_t next_waiting, previous_waiting; /* for room in the device's queue */
@@ -57,7 +63,7 @@ struct sending {
 struct station {
 	struct netdev *driver;
 	struct aegis_net_info *info; /* exposed */
-	filter_root filters;
+	struct trie filters;
 	uint32_t senders, share;     /* rings with guards, and what part of its queue each of them may have */
 	frame_t first_waiting, last_waiting; /* rings that wait for room, or 0 */
 	struct sending *sending;     /* by cookie */
@@ -86,12 +92,19 @@ struct net_work {
 _Static_assert(ASH_FRAMES_MAX <= NET_SLOTS_MAX / 2, "net_work");
 extern struct net_work *net_work;
 
+uint32_t net_demultiplex_short(const struct trie *t, const uint8_t *packet, uint32_t length); /* a packet below FILTER_SHORT */
+/* filter_demultiplex in fewer instructions. */
+static inline uint32_t net_demultiplex(const struct trie *t, const uint8_t *packet, uint32_t length)
+{
+	return length >= FILTER_SHORT ? t->code(packet, length) : net_demultiplex_short(t, packet, length);
+}
+
 /* net.c */
 void net_start(void); /* after netdev_start, from boot memory */
-void net_interrupt(uint32_t device, uint64_t arrived);
+void net_interrupt(struct cpu *cpu, uint32_t device, uint64_t arrived);
 void net_waited(struct cpu *cpu, uint64_t now); /* the timer has gone off: interrupts that were put off, if it is time for them */
 struct station *net_station(uint64_t device); /* enum aegis_device; null: there is none */
-void net_code_see(void); /* before filters or guards are run: makes this CPU see their code as it is now */
+void net_code_see(struct cpu *cpu); /* before filters or guards are run: makes this CPU see their code as it is now */
 void net_senders(struct station *s, int32_t more); /* rings with guards, more or (-1) less */
 static inline void net_changed(uint32_t device, int32_t filters) { stations[device].info->filters += (uint32_t)filters; }
 /* A capability for the device with RIGHT_WRITE, which the current environment shows: 0 or why not. */
@@ -114,6 +127,7 @@ struct filter_charge {
 };
 bool filter_fits(const struct env *account, struct filter_charge more);
 void filter_charge(env_id account, struct filter_charge more);
+extern const struct trie no_guards;
 int64_t filter_check_mint(struct aegis_cap *cap); /* may the current environment seal a capability for it? Fills in the epoch */
 int64_t filter_end_epoch(const struct aegis_cap *cap);
 

@@ -52,6 +52,7 @@ static void make_ring(const struct aegis_ring_spec *spec, struct station *s, str
 	frame_table[spec->object].state = FRAME_RING;
 	frame_table[spec->object].clean = 0;
 	r->station = s;
+	r->guards = no_guards;
 	r->account = account->id;
 	r->owner = current_env()->id;
 	r->slots = spec->slots;

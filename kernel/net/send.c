@@ -16,7 +16,7 @@ static bool has_room(const struct ring *r, uint32_t parts)
 
 static frame_t name_of(const struct ring *r) { return kernel_frame(r); }
 
-static void wait_for_room(struct ring *r)
+static __attribute__((noinline)) void wait_for_room(struct ring *r)
 {
 	struct station *s = r->station;
 
@@ -80,8 +80,7 @@ void net_sent(struct netdev *d, uint64_t cookie)
 		tell_room(ring_of(s->first_waiting));
 }
 
-/* No guard lets it pass. */
-static int64_t refuse_frame(struct ring *r)
+static __attribute__((noinline)) int64_t refuse_frame(struct ring *r)
 {
 	r->page->refused++;
 	r->station->info->refused++;
@@ -100,33 +99,45 @@ static __attribute__((noinline)) bool make_room(struct ring *r, uint32_t parts)
 	return false;
 }
 
-/* Inlined where n is known to be 0: an answer from a handler is to cost little. */
-static inline __attribute__((always_inline)) int64_t send_frame(struct ring *r, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, const frame_t *frames,
-	uint32_t n)
+static inline bool room_for(struct ring *r, uint32_t parts)
+{
+	const struct station *s = r->station;
+
+	return (has_room(r, parts) && s->free_sending != s->driver->send_slots) || make_room(r, parts);
+}
+
+static inline bool guards_pass(const struct ring *r, const uint8_t *header, uint32_t length) { return net_demultiplex(&r->guards, header, length); }
+
+/* The device has it, and will tell of the sending that was the first free one. `frames`: of its pieces, or null when they are the kernel's. */
+static inline void handed_over(struct ring *r, const frame_t *frames, uint32_t n)
 {
 	struct station *s = r->station;
-	struct sending *sending;
-	uint32_t cookie;
+	struct sending *sending = &s->sending[s->free_sending];
 
-	if (!r->guards || !filter_demultiplex(net_filters, r->guards, header, header_length))
-		return refuse_frame(r);
-	if ((!has_room(r, 1 + n) || s->free_sending == s->driver->send_slots) && !make_room(r, 1 + n))
-		return -E_FULL;
-	cookie = s->free_sending;
-	sending = &s->sending[cookie];
-	if (!netdev_send(s->driver, header, header_length, pieces, n, cookie)) {
-		wait_for_room(r);
-		return -E_FULL;
-	}
 	s->free_sending = sending->next;
 	sending->ring = r;
 	sending->count = frames ? n : 0;
 	sending->parts = 1 + n;
-	for (uint32_t i = 0; frames && i < n; i++)
+	for (uint32_t i = 0; i < sending->count; i++)
 		frame_pin(sending->pieces[i] = frames[i]);
 	r->under_way += 1 + n;
 	r->page->accepted++;
 	s->info->sent++;
+}
+
+static int64_t send_frame(struct ring *r, const uint8_t *header, uint32_t header_length, const struct netdev_piece *pieces, const frame_t *frames, uint32_t n)
+{
+	const struct station *s = r->station;
+
+	if (!guards_pass(r, header, header_length))
+		return refuse_frame(r);
+	if (!room_for(r, 1 + n))
+		return -E_FULL;
+	if (!netdev_send(s->driver, header, header_length, pieces, n, s->free_sending)) {
+		wait_for_room(r);
+		return -E_FULL;
+	}
+	handed_over(r, frames, n);
 	return 0;
 }
 
@@ -135,23 +146,37 @@ static __attribute__((noinline)) int64_t send_long(struct ring *r, const uint8_t
 {
 	const struct station *s = r->station;
 	struct netdev_piece rest = { .length = length - NET_HEADER_MAX };
+	int64_t error;
 	uint8_t *to;
 
-	if ((!has_room(r, 2) || s->free_sending == s->driver->send_slots) && !make_room(r, 2)) /* before: it can change which copy is free */
+	if (!room_for(r, 2)) /* before: it can change which copy is free */
 		return -E_FULL;
 	to = s->bounce + s->free_sending * (FRAME_SIZE / 2);
 	rest.address = (uint64_t)to - PHYSICAL_MAP;
 	copy_bytes(to, bytes + NET_HEADER_MAX, rest.length);
-	return send_frame(r, bytes, NET_HEADER_MAX, &rest, NULL, 1);
+	error = send_frame(r, bytes, NET_HEADER_MAX, &rest, NULL, 1);
+	if (!error)
+		netdev_kick(s->driver);
+	return error;
 }
 
+/* The device is told at once: who answers from a handler does so because time matters. What has to be noted waits until then; nobody looks at it before, as the kernel lock is held. */
 int64_t ring_send_bytes(struct ring *r, const uint8_t *bytes, uint32_t length)
 {
-	int64_t error = length <= NET_HEADER_MAX ? send_frame(r, bytes, length, NULL, NULL, 0) : send_long(r, bytes, length);
+	const struct station *s = r->station;
 
-	if (!error)
-		netdev_kick(r->station->driver); /* at once: who answers from a handler does so because time matters */
-	return error;
+	if (length > NET_HEADER_MAX)
+		return send_long(r, bytes, length);
+	if (!guards_pass(r, bytes, length))
+		return refuse_frame(r);
+	if (!room_for(r, 1))
+		return -E_FULL;
+	if (!netdev_answer(s->driver, bytes, length, s->free_sending)) {
+		wait_for_room(r);
+		return -E_FULL;
+	}
+	handed_over(r, NULL, 0);
+	return 0;
 }
 
 /* One frame of a list. */
@@ -203,7 +228,7 @@ int64_t call_net_send(uint64_t name, uint64_t list, uint64_t n, uint64_t d, uint
 		return -E_INVALID;
 	if (!r)
 		return -E_DENIED;
-	net_code_see();
+	net_code_see(this_cpu());
 	while (done < n && !(error = send_one(r, list + done * sizeof(struct aegis_send))))
 		done++;
 	if (done)

@@ -89,6 +89,15 @@ entry_wait:
 	clac
 9:
 	.endm
+
+/* Fills the general registers of a struct trap that begins at rsp. */
+	.macro store_registers
+	.set place, 0
+	.irp register, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+	mov %\register, place(%rsp)
+	.set place, place + 8
+	.endr
+	.endm
 #define UPCALL_DISABLED(depth) ((depth)-256)
 #define FRAME_RSP(depth) (240 - 256 + (depth))
 
@@ -177,7 +186,7 @@ exception_in_kernel:
 5:	pop %r11
 	pop %rcx
 	sub $120, %rsp /* the rest of struct trap */
-	call store_registers
+	store_registers
 	mov %rsp, %rdi
 	call kernel_fault
 
@@ -190,7 +199,7 @@ exception_\vector:
 	.endif
 	push $\vector
 	sub $120, %rsp
-	call store_registers
+	store_registers
 	mov %rsp, %rdi
 	call kernel_fault
 	.endm
@@ -199,25 +208,6 @@ exception_2: /* NMI: nothing here raises one */
 	iretq
 	grave 8, 1
 	grave 18, 0
-
-/* Fills struct trap's general registers below its caller's return address; rsp on entry: return address, trap. */
-store_registers:
-	mov %r15, 8(%rsp)
-	mov %r14, 16(%rsp)
-	mov %r13, 24(%rsp)
-	mov %r12, 32(%rsp)
-	mov %rbp, 40(%rsp)
-	mov %rbx, 48(%rsp)
-	mov %r11, 56(%rsp)
-	mov %r10, 64(%rsp)
-	mov %r9, 72(%rsp)
-	mov %r8, 80(%rsp)
-	mov %rax, 88(%rsp)
-	mov %rcx, 96(%rsp)
-	mov %rdx, 104(%rsp)
-	mov %rsi, 112(%rsp)
-	mov %rdi, 120(%rsp)
-	ret
 
 /* ---- Interrupts -------------------------------------------------------------------------------------------------------
  * On the kernel stack (IST 1). The C handler returns only to the interrupted user code. */
@@ -242,7 +232,7 @@ interrupt_\vector:
 interrupt_common:
 	close_user_memory
 	sub $120, %rsp
-	call store_registers
+	store_registers
 	cld
 	testb $3, 144(%rsp) /* trap.cs: 120 + 3 * 8 */
 	jz 1f

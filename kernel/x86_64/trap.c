@@ -68,29 +68,46 @@ static __attribute__((noinline)) void timer_interrupt(struct cpu *cpu, struct tr
 	slice_set_timer(cpu);
 }
 
-void interrupt(struct trap *t)
+/* First what an answer waits for: of the rest, the end of the interrupt too, it is all the same when it is done. */
+static inline void packets(struct cpu *cpu, uint32_t device)
 {
-	struct cpu *cpu = this_cpu();
-	uint64_t arrived = t->vector >= VECTOR_NET0 ? read_tsc() : 0;
+	uint64_t arrived = read_tsc();
 
+	kernel_lock_take();
+	smp_asked(cpu);
+	net_interrupt(cpu, device, arrived);
+	if (!cpu->current)
+		machine_info->idle_ticks += arrived - cpu->idle_since;
+	apic_end_of_interrupt();
+}
+
+/* False: that was all, and the lock was not taken. */
+static __attribute__((noinline)) bool other_interrupt(struct cpu *cpu, struct trap *t)
+{
 	if (t->vector != VECTOR_SPURIOUS)
 		apic_end_of_interrupt();
 	if (t->vector == VECTOR_FORGET && cpu->current) {
 		smp_asked(cpu);
-		return;
+		return false;
 	}
 	kernel_lock_take();
 	smp_asked(cpu);
 	if (!cpu->current)
 		machine_info->idle_ticks += read_tsc() - cpu->idle_since;
-	if (t->vector >= VECTOR_NET0 && t->vector < VECTOR_NET0 + NETDEVS) /* first: here every instruction is in the way of an answer */
-		net_interrupt((uint32_t)t->vector - VECTOR_NET0, arrived);
-	else if (t->vector == VECTOR_TIMER)
+	if (t->vector == VECTOR_TIMER)
 		timer_interrupt(cpu, t);
 	else if (t->vector == VECTOR_CONSOLE0)
 		device_interrupt(DEVICE_CONSOLE0);
 	else if (t->vector == VECTOR_CONSOLE1)
 		device_interrupt(DEVICE_CONSOLE1);
+	return true;
+}
+
+/* Who is to go on, and gives the lock. */
+static __attribute__((noinline)) void leave(struct trap *t)
+{
+	struct cpu *cpu = this_cpu();
+
 	if (!cpu->current)
 		dispatch();
 	if (cpu->current->stopping) { /* another CPU is destroying it, and waits until nobody has it */
@@ -99,6 +116,18 @@ void interrupt(struct trap *t)
 	}
 	event_deliver(cpu->current, t);
 	kernel_unlock();
+}
+
+void interrupt(struct trap *t)
+{
+	struct cpu *cpu = this_cpu();
+	uint64_t device = t->vector - VECTOR_NET0;
+
+	if (device < NETDEVS)
+		packets(cpu, (uint32_t)device);
+	else if (!other_interrupt(cpu, t))
+		return;
+	leave(t);
 }
 
 /* An exception while an upcall was under way. frame: r11, rcx, vector, error, rip..., in the environment's own page: for the record only. */

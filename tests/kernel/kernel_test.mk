@@ -8,7 +8,7 @@ HOSTILE_COMMON := tests/hostile/hostile.c $(wildcard tests/hostile/x86_64/*.S)
 HOSTILE_OBJECTS := $(HOSTILE_COMMON:%=$(BUILD)/%.o) $(KERNEL_TEST_OBJECTS)
 # Those named *_smp_test run on two CPUs and share smp.c.
 SMP_TEST_OBJECTS := $(BUILD)/tests/hostile/smp.c.o $(BUILD)/tests/hostile/x86_64/smp.S.o
-KERNEL_BENCHES := $(BUILD)/bench/kernel/native
+KERNEL_BENCHES := $(patsubst bench/kernel/%.c,$(BUILD)/bench/kernel/%,$(wildcard bench/kernel/*.c))
 
 kernel-tests: $(KERNEL_TESTS)
 hostile-tests: $(HOSTILE_TESTS)
@@ -32,8 +32,11 @@ $(BUILD)/tests/hostile/%_smp_test: $(BUILD)/tests/hostile/%_smp_test.c.o $(SMP_T
 	$(KERNEL_TEST_LINK)
 $(BUILD)/tests/hostile/%_test: $(BUILD)/tests/hostile/%_test.c.o $(HOSTILE_OBJECTS) tests/kernel/x86_64/kernel_test.ld
 	$(KERNEL_TEST_LINK)
-$(BUILD)/bench/kernel/native: $(patsubst %,$(BUILD)/%.o,$(wildcard bench/kernel/*.c bench/kernel/x86_64/*.S)) $(KERNEL_TEST_OBJECTS) \
-		tests/kernel/x86_64/kernel_test.ld
+$(BUILD)/bench/kernel/native: $(BUILD)/bench/kernel/x86_64/loops.S.o
+$(BUILD)/bench/kernel/ash: $(BUILD)/bench/kernel/x86_64/handlers.S.o
+$(BUILD)/bench/kernel/x86_64/handlers.S.o: $(BUILD)/bench/handlers/timed_echo.bin $(BUILD)/bench/handlers/ask.bin
+$(BUILD)/bench/kernel/x86_64/handlers.S.o: KERNEL_TEST_FLAGS += -Wa,-I,$(BUILD)/bench/handlers
+$(KERNEL_BENCHES): $(BUILD)/bench/kernel/%: $(BUILD)/bench/kernel/%.c.o $(KERNEL_TEST_OBJECTS) tests/kernel/x86_64/kernel_test.ld
 	$(KERNEL_TEST_LINK)
 
 .PHONY: kernel-tests hostile-tests kernel-benches

@@ -1,4 +1,4 @@
-/* Handlers compiled to x86-64: one register for each of the program's, and each instruction by itself. What the registers are is said at handler_run. Twice
+/* Handlers compiled to x86-64: one register for each of the program's, and each instruction by itself. What the registers are is said at handler_enter. Twice
  * over the program: the first round finds out where everything will be. */
 #include <aegis/error.h>
 
@@ -392,9 +392,8 @@ static void clear_stack(struct compiler *c)
 
 static void begin(struct compiler *c)
 {
-	region_length(c, KIND_PACKET);
-	emit_op_immediate(&c->e, true, OP_CMP, T2, HANDLER_PACKET_MIN);
-	emit_jump_if(&c->e, CC_B, c->fail);
+	if (c->rooms)
+		region_length(c, KIND_PACKET);
 	for (uint32_t size = 0; size < 4; size++) {
 		if (c->rooms >> size & 1) {
 			emit_lea(&c->e, T1, T2, -(1 << size));
