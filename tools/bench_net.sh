@@ -22,14 +22,17 @@ net_libraries() { ldd "$1" | grep -o '/[^ ]*\( (\|$\)' | sed 's/ ($//; s/^/--fil
 
 net_count() { od -An -t u8 "$1" | tr -d ' '; }
 
-# net_settled FILE: waits until the count stands still, and prints it.
+# net_settled FILE: waits until next to nothing is counted any more, for 10 s at most, and prints the count. A Linux that waits has its clock's ticks now and then.
+NET_IDLE=20000 # instructions in a tenth of a second
+
 net_settled() {
 	local before now
 	now=$(net_count "$1")
-	until [ "$now" = "${before-}" ]; do
+	for _ in {1..100}; do
 		before=$now
-		read -r -t 0.1 <> <(:)
+		sleep 0.1
 		now=$(net_count "$1")
+		[ $((now - before)) -gt $NET_IDLE ] || break
 	done
 	echo "$now"
 }

@@ -78,10 +78,6 @@ entry_wait:
 	.endr
 	jmp entry_locked
 
-/* ---- Exceptions -------------------------------------------------------------------------------------------------------
- * From user mode the CPU has pushed ss, rsp, rflags, cs, rip (and an error code) into the upcall page itself. 15 to 17 instructions
- * from here to the environment's handler. What is read back from the page is believed by nobody but the user: rsp, and the flag, which
- * can only stop its own environment. From kernel mode the frame is on the kernel stack, above KERNEL_BASE: bit 46. */
 /* An interrupt or exception leaves AC as the user had it, and with AC SMAP does nothing. */
 	.macro close_user_memory
 	cmpb $0, smap_enabled(%rip)
@@ -98,6 +94,11 @@ entry_wait:
 	.set place, place + 8
 	.endr
 	.endm
+
+/* ---- Exceptions -------------------------------------------------------------------------------------------------------
+ * From user mode the CPU has pushed ss, rsp, rflags, cs, rip (and an error code) into the upcall page itself. 15 to 17 instructions
+ * from here to the environment's handler. What is read back from the page is believed by nobody but the user: rsp, and the flag, which
+ * can only stop its own environment. From kernel mode the frame is on the kernel stack, above KERNEL_BASE: bit 46. */
 #define UPCALL_DISABLED(depth) ((depth)-256)
 #define FRAME_RSP(depth) (240 - 256 + (depth))
 
