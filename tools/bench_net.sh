@@ -143,7 +143,9 @@ net_bulk() {
 		echo ready; nc -l -p 80 </data >/dev/null; echo ready; nc -l -p 80 </data >/dev/null; echo ready; nc -l -p 80 <&3 >/dev/null; echo ready' 2>"$results/server.bulk.$1"; }
 	pid=$SERVER_PID
 	local output=${SERVER[0]}
-	net_ready() { read -r -t 100 line <&"$output" && [ "${line%$'\r'}" = ready ]; }
+	net_ready() { # it says so before it listens
+		read -r -t 100 line <&"$output" && [ "${line%$'\r'}" = ready ] && sleep 1
+	}
 	net_take() { timeout 200 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port; cat <&3" | wc -c; }
 	net_ready && [ "$(net_take)" = $bytes ] && net_ready || return
 	before=$(net_settled "$count")
