@@ -48,15 +48,14 @@ static inline void wake_all(struct wait_queue *q)
 	if (!list_empty(&q->waiters))
 		wake_sleepers(q);
 }
-/* One of them is enough: somebody who will look by himself, or else who has slept longest. */
+/* One of them is enough. Who has a turn will look by himself, or has looked, found nothing, and sleeps like the others: so one of those is woken all the same. */
 static inline void wake_somebody(struct wait_queue *q)
 {
 	if (q->turn) {
 		self->woken = q->turn;
 		q->turn = 0;
-	} else {
-		wake_one(q);
 	}
+	wake_one(q);
 }
 /* Makes a process look at its pending signals, waking it from any wait. */
 void wake_proc(struct proc *p);

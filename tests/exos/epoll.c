@@ -397,6 +397,34 @@ static void connections_are_told(void)
 	unlink(name.sun_path);
 }
 
+/* Who has just answered first gives the other his turn, and sleeps if there is nothing when he looks again: then he has to be woken like everybody. */
+static void who_answered_and_found_nothing_is_woken(void)
+{
+	int ends[2];
+	pid_t pid;
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+	pid = fork();
+	if (!pid) {
+		struct epoll_event event;
+		int e = new_epoll();
+		char c;
+
+		for (int i = add(e, ends[1], EPOLLIN) ? 10 : 0; i < 10; i++)
+			if (epoll_wait(e, &event, 1, 5000) != 1 || read(ends[1], &c, 1) != 1 || write(ends[1], &c, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	for (int i = 0; i < 10; i++) {
+		char c = 'x';
+
+		until_asleep(pid);
+		IS(write(ends[0], &c, 1), 1);
+		IS(read(ends[0], &c, 1), 1);
+	}
+	ENDS(pid, 0);
+}
+
 static void the_dead_leave_nothing_waiting(void)
 {
 	int ends[2], e = new_epoll();
@@ -419,4 +447,4 @@ static void the_dead_leave_nothing_waiting(void)
 
 TESTS(T(by_level_it_is_told_until_it_is_over), T(by_edge_it_is_told_once), T(room_is_told_by_edge), T(once_is_once), T(a_file_that_ends_is_forgotten),
 	T(the_epoll_may_end_first), T(waits_and_is_woken), T(a_signal_ends_the_wait), T(one_of_many_who_wait_exclusively), T(shared_by_processes), T(epolls_in_epolls), T(refuses),
-	T(a_wait_costs_what_is_ready), T(connections_are_told), T(the_dead_leave_nothing_waiting))
+	T(a_wait_costs_what_is_ready), T(connections_are_told), T(who_answered_and_found_nothing_is_woken), T(the_dead_leave_nothing_waiting))
