@@ -298,7 +298,8 @@ static void start_services(void)
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a && (!b || a < b) ? a : b; }
 
-/* Sleeps until there is an event, or something is due, or `until` (ticks; 0: none). */
+/* Sleeps until there is an event, or something is due, or `until` (ticks; 0: none). When the interface wants the timers looked at is asked here: a packet that came while the lock was held was taken in when it was released, and may
+ * have made that earlier. */
 static uint64_t keeper_wait(uint64_t until)
 {
 	uint64_t bits;
@@ -306,7 +307,7 @@ static uint64_t keeper_wait(uint64_t until)
 	self->upcall.disabled = 1; /* as in sched/wait.c: nothing is lost between the look and the sleep */
 	bits = self->events | __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	if (!(bits & ~(uint64_t)EVENT_SLICE_END)) {
-		exos_sleep(~0ul, earlier(until, earlier(proc_next_alarm(), revoke_time())), 0);
+		exos_sleep(~0ul, earlier(earlier(until, interface_due()), earlier(proc_next_alarm(), revoke_time())), 0);
 		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	}
 	self->events = 0;
@@ -320,10 +321,11 @@ static void linger(void)
 	uint64_t end = time_deadline(LINGER_NS);
 
 	while (interface_unfinished() && ticks_now() < end) {
-		uint64_t due = interface_due(), bits;
+		uint64_t bits;
 
+		interface_watch();
 		domain_unlock();
-		bits = keeper_wait(earlier(due, end));
+		bits = keeper_wait(end);
 		domain_lock();
 		if (bits & EVENT_NET)
 			interface_input();
@@ -346,13 +348,13 @@ void keeper_main(void)
 	domain_lock();
 	start_services();
 	for (;;) {
-		uint64_t bits, due;
+		uint64_t bits;
 
 		if (ended_status >= 0)
 			end_machine();
-		due = interface_due();
+		interface_watch();
 		domain_unlock();
-		bits = keeper_wait(due);
+		bits = keeper_wait(0);
 		domain_lock();
 		if (bits & EVENT_NET)
 			interface_input();

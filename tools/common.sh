@@ -34,6 +34,7 @@ dependencies_of() {
 		echo 'libpcap-dev /usr/include/pcap.h its filters are what ours are compared with'
 		echo 'expect expect types at the terminal in the tests'
 		echo 'libslirp-dev /usr/include/slirp/libslirp.h the network behind the wire of the tests (tests/net/wire)'
+		echo 'tcpdump tcpdump reads what the wire of the tests has captured'
 		echo 'curl curl a client of the servers in the machine'
 		echo 'redis-tools redis-benchmark a client, and the program that the package redis-server starts'
 		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'

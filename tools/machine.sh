@@ -125,7 +125,7 @@ root_skeleton() {
 	operations+=(--folder dev 0755 --folder proc 0555 --folder root 0700 --folder tmp 1777
 		--text etc/passwd $'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n'
 		--text etc/group $'root:x:0:\nnogroup:x:65534:\n'
-		--text etc/hosts $'127.0.0.1 localhost\n')
+		--text etc/hosts $'127.0.0.1 localhost\n127.0.1.1 exos\n')
 }
 
 # What the first process is to be: the records of .exos/start (tools/README.md), in front of all else in the archive.

@@ -258,6 +258,15 @@ int interface_await(uint64_t deadline)
 	return error ? error : *(const uint32_t *)net_ipv4(stack)->address ? 0 : -EADDRNOTAVAIL;
 }
 
+int interface_await_ipv6(uint64_t deadline)
+{
+	int error = 0;
+
+	while (!error && !net_configured_ipv6(stack))
+		error = wait_on(&awaiting, deadline);
+	return error;
+}
+
 void interface_router(uint8_t *ethernet)
 {
 	struct net_address router = net_from_ipv4(net_ipv4(stack)->router);
@@ -322,12 +331,13 @@ void interface_event(void)
 	domain_unlock();
 }
 
+void interface_watch(void) { keeper_until = stack ? due_time() : 0; }
+
 uint64_t interface_due(void)
 {
-	if (!stack)
-		return 0;
-	keeper_until = due_time();
-	return keeper_until ? machine_info->boot_tsc + time_to_ticks(keeper_until) + 1 : 0;
+	uint64_t until = __atomic_load_n(&keeper_until, __ATOMIC_ACQUIRE);
+
+	return until ? machine_info->boot_tsc + time_to_ticks(until) + 1 : 0;
 }
 
 void interface_tick(void)

@@ -38,6 +38,7 @@ static uint32_t state_of(const struct net_endpoint *e, struct net_tcp_info *info
 static void write_endpoints(struct text *t, enum net_kind kind, bool ipv6)
 {
 	const struct net_stack *s = interface_stack();
+	bool raw = kind == NET_ICMP || kind == NET_ICMPV6; /* shown together with raw ones of any protocol */
 	int line = 0;
 
 	text_print(t, ipv6 ? "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -46,7 +47,7 @@ static void write_endpoints(struct text *t, enum net_kind kind, bool ipv6)
 		struct net_tcp_info info = { .unsent = 0 };
 		struct net_name local, remote;
 
-		if (net_kind_of(e) != kind || net_is_ipv6(e) != ipv6 || !net_local(e, &local))
+		if ((net_kind_of(e) != kind && (!raw || net_kind_of(e) != NET_RAW)) || net_is_ipv6(e) != ipv6 || !net_local(e, &local))
 			continue;
 		net_remote(e, &remote);
 		text_print(t, "%4d: ", line++);
@@ -164,9 +165,37 @@ static void write_arp(struct text *t, struct proc *p)
 		net_each_neighbour(interface_stack(), add_neighbour, t);
 }
 
+/* Linux's own numbers for how far an address reaches. */
+static uint32_t scope_of(const struct interface_address *a)
+{
+	enum { GLOBAL = 0, HOST = 0x10, LINK = 0x20, SITE = 0x40 };
+	const uint8_t *b = a->address.bytes;
+
+	if (a->link == LINK_LOOPBACK)
+		return HOST;
+	return b[0] != 0xfe ? GLOBAL : (b[1] & 0xc0) == 0x80 ? LINK : (b[1] & 0xc0) == 0xc0 ? SITE : GLOBAL;
+}
+
+static void write_if_inet6(struct text *t, struct proc *p)
+{
+	enum { PERMANENT = 0x80 };
+	struct interface_address a;
+	struct interface_link l;
+
+	(void)p;
+	for (uint32_t n = 0; interface_stack() && interface_address(n, &a); n++) {
+		if (net_is_ipv4(&a.address) || !interface_link(a.link, &l))
+			continue;
+		for (int i = 0; i < 16; i++)
+			text_print(t, "%02x", a.address.bytes[i]);
+		text_print(t, " %02x %02x %02x %02x %8s\n", a.link, a.prefix_length, scope_of(&a), PERMANENT, l.name);
+	}
+}
+
 const struct procfs_entry procfs_net_entries[] = {
 	{ .name = "arp", .mode = TYPE_FILE | 0444, .write = write_arp },
 	{ .name = "dev", .mode = TYPE_FILE | 0444, .write = write_dev },
+	{ .name = "if_inet6", .mode = TYPE_FILE | 0444, .write = write_if_inet6 },
 	{ .name = "raw", .mode = TYPE_FILE | 0444, .write = write_raw },
 	{ .name = "raw6", .mode = TYPE_FILE | 0444, .write = write_raw6 },
 	{ .name = "route", .mode = TYPE_FILE | 0444, .write = write_route },

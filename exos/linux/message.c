@@ -187,15 +187,9 @@ int64_t linux_sendto(struct regs *r)
 	return err ? err : send_message(s, &m, A3(r));
 }
 
-/* Where what goes beside the bytes is put. */
-struct control_out {
-	uint64_t program, room, used;
-	bool cut;
-};
-
-static int put_header(struct control_out *c, int type, size_t length)
+static int put_header(struct control_out *c, int level, int type, size_t length)
 {
-	struct control_header h = {sizeof(h) + length, LEVEL_SOCKET, type};
+	struct control_header h = {sizeof(h) + length, level, type};
 
 	if (copy_out(ADDRESS(void, c->program + c->used), &h, sizeof(h)))
 		return -EFAULT;
@@ -203,20 +197,20 @@ static int put_header(struct control_out *c, int type, size_t length)
 	return 0;
 }
 
-static int credentials_out(struct control_out *c, const struct credentials *credentials)
+int linux_control_out(struct control_out *c, int level, int type, const void *value, size_t n)
 {
-	uint64_t data = c->program + c->used + sizeof(struct control_header);
-	size_t n;
+	uint64_t data = c->program + c->used + sizeof(struct control_header), room = c->room - c->used;
 
-	if (c->room - c->used < sizeof(struct control_header)) {
+	if (room < sizeof(struct control_header)) {
 		c->cut = true;
 		return 0;
 	}
-	n = MIN(sizeof(*credentials), c->room - c->used - sizeof(struct control_header));
-	c->cut |= n < sizeof(*credentials);
-	if (copy_out(ADDRESS(void, data), credentials, n))
+	room -= sizeof(struct control_header);
+	c->cut |= room < n;
+	n = MIN(n, room);
+	if (copy_out(ADDRESS(void, data), value, n))
 		return -EFAULT;
-	return put_header(c, CONTROL_CREDENTIALS, n);
+	return put_header(c, level, type, n);
 }
 
 /* As many descriptors as there is room for, there and in the table; the rest is lost, and that is said. */
@@ -240,7 +234,7 @@ static int rights_out(struct control_out *c, struct rights *rights, bool close_o
 	}
 	c->cut |= done < rights->count;
 	if (done)
-		err = put_header(c, CONTROL_RIGHTS, done * sizeof(int));
+		err = put_header(c, LEVEL_SOCKET, CONTROL_RIGHTS, done * sizeof(int));
 	return err;
 }
 
@@ -251,10 +245,12 @@ static int control_out(struct socket *s, struct message *m, struct control_out *
 	if (s->pass_credentials) {
 		if (!m->has_credentials)
 			m->credentials = (struct credentials){0, 65534, 65534}; /* nobody said */
-		err = credentials_out(c, &m->credentials);
+		err = linux_control_out(c, LEVEL_SOCKET, CONTROL_CREDENTIALS, &m->credentials, sizeof(m->credentials));
 	}
 	if (m->rights && !err)
 		err = rights_out(c, m->rights, m->flags & MESSAGE_CLOSE_ON_EXEC);
+	if (!err && (m->arrival.hops_told || m->arrival.place_told))
+		err = linux_arrival_out(s, m, c);
 	return err;
 }
 

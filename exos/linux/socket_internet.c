@@ -120,12 +120,15 @@ static int set_value(struct socket *s, int level, int name, int value)
 
 int linux_set_internet(struct socket *s, int level, int name, uint64_t program, uint32_t length)
 {
-	int value = 0;
+	int value = 0, err;
 
 	if (level == LEVEL_TCP && s->type != SOCKET_STREAM)
 		return -ENOPROTOOPT;
 	if (level == LEVEL_TCP && name == TCP_CONGESTION)
 		return set_congestion(program, length);
+	err = linux_set_raw(s, level, name, program, length);
+	if (err != -ENOPROTOOPT)
+		return err;
 	if (!length)
 		return -EINVAL;
 	if (length < sizeof(value) && level == LEVEL_TCP)
@@ -168,6 +171,9 @@ int linux_get_internet(struct socket *s, int level, int name, uint64_t program, 
 	const uint8_t *byte;
 	int value, most;
 
+	value = linux_get_raw(s, level, name, program, program_length);
+	if (value != -ENOPROTOOPT)
+		return value;
 	if (level == LEVEL_TCP && s->type != SOCKET_STREAM)
 		return -ENOPROTOOPT;
 	if (level == LEVEL_TCP && name == TCP_INFORMATION)

@@ -133,7 +133,7 @@ int64_t linux_setsockopt(struct regs *r)
 	if ((int32_t)A4(r) < 0)
 		return -EINVAL;
 	if ((int)A1(r) != LEVEL_SOCKET)
-		return s->family == FAMILY_UNIX ? -EOPNOTSUPP : linux_set_internet(s, (int)A1(r), (int)A2(r), A3(r), (uint32_t)A4(r));
+		return s->family == FAMILY_NETLINK ? -ENOPROTOOPT : s->family == FAMILY_UNIX ? -EOPNOTSUPP : linux_set_internet(s, (int)A1(r), (int)A2(r), A3(r), (uint32_t)A4(r));
 	err = set_general(s, (int)A2(r), A3(r), (uint32_t)A4(r));
 	if (!err && s->ops->changed)
 		s->ops->changed(s);
@@ -225,6 +225,6 @@ int64_t linux_getsockopt(struct regs *r)
 	if (err)
 		return err;
 	if ((int)A1(r) != LEVEL_SOCKET)
-		return s->family == FAMILY_UNIX ? -EOPNOTSUPP : linux_get_internet(s, (int)A1(r), (int)A2(r), A3(r), A4(r));
+		return s->family == FAMILY_NETLINK ? -ENOPROTOOPT : s->family == FAMILY_UNIX ? -EOPNOTSUPP : linux_get_internet(s, (int)A1(r), (int)A2(r), A3(r), A4(r));
 	return get_general(s, (int)A2(r), A3(r), A4(r));
 }

@@ -1,4 +1,4 @@
-/* Endpoints of datagrams, UDP's and ICMP's: their queues, and what is sent from them. */
+/* Endpoints of datagrams, UDP's, ICMP's and raw ones: their queues, and what is sent from them. */
 #include <exos/net/ip.h>
 
 #define RECEIVE_SIZE 212992 /* bytes of memory; as Linux has it */
@@ -183,5 +183,5 @@ int net_send_datagram(struct net_endpoint *e, const struct net_name *to, const s
 		return -ENETUNREACH;
 	if (net_is_broadcast(e->stack, &o.to.address) && !(e->flags & NET_BROADCAST))
 		return -EACCES;
-	return e->kind == NET_UDP ? udp_send(of(e), &o) : icmp_send(of(e), &o);
+	return e->kind == NET_UDP ? udp_send(of(e), &o) : e->kind == NET_RAW ? raw_send(of(e), &o) : icmp_send(of(e), &o);
 }

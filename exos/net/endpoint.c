@@ -3,7 +3,7 @@
 
 static const struct net_kind_ops *ops_of(enum net_kind kind)
 {
-	return kind == NET_TCP ? &tcp_ops : kind == NET_UDP ? &udp_ops : &icmp_ops;
+	return kind == NET_TCP ? &tcp_ops : kind == NET_UDP ? &udp_ops : kind == NET_RAW ? &raw_ops : &icmp_ops;
 }
 
 static void look_at_clock(struct net_stack *s) { s->now = s->port.now(s->port.data); }

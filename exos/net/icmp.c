@@ -121,6 +121,7 @@ void ip_failed(struct net_stack *s, const uint8_t *ip, uint32_t length, int erro
 			path_narrow(s, &remote.address, mtu);
 		udp_icmp_error(s, &local, &remote, error);
 	}
+	raw_icmp_error(s, protocol, &local.address, &remote.address, error);
 }
 
 static void error_input(struct net_stack *s, const struct net_packet *p)

@@ -1,6 +1,6 @@
 /* What the files of the stack share. Users see stack.h.
  *
- * stack.c: life, input from Ethernet, turns; endpoint.c: endpoints' common calls; table.c, hash.c: endpoints by name; timer.c: timers; route.c, arp.c, neighbour.c (states; arp.c and discovery.c: how it asks), ipv4.c, ipv6.c, fragment.c, icmp.c, udp.c, dhcp.c: what their names say; tcp*.c: TCP. */
+ * stack.c: life, input from Ethernet, turns; endpoint.c: endpoints' common calls; table.c, hash.c: endpoints by name; timer.c: timers; route.c, arp.c, neighbour.c (states; arp.c and discovery.c: how it asks), ipv4.c, ipv6.c, fragment.c, icmp.c, udp.c, dhcp.c, raw.c: what their names say; tcp*.c: TCP. */
 #pragma once
 
 #include <exos/net/stack.h>
@@ -129,7 +129,7 @@ struct net_kind_ops {
 	int (*shutdown)(struct net_endpoint *e, bool input, bool output);
 	void (*changed)(struct net_endpoint *e); /* its flags or tuning; null: nothing depends on them at once */
 };
-extern const struct net_kind_ops tcp_ops, udp_ops, icmp_ops;
+extern const struct net_kind_ops tcp_ops, udp_ops, icmp_ops, raw_ops;
 int net_bind_common(struct net_endpoint *e, const struct net_name *name); /* checks the address and the port, finds one when it is 0, enters */
 struct net_endpoint *net_endpoint_make(struct net_stack *s, enum net_kind kind, bool ipv6); /* without start: for a listener's connections. Null: no memory */
 void net_endpoint_end(struct net_endpoint *e);  /* its kind's end, and net_endpoint_free */
@@ -148,6 +148,7 @@ struct net_stack {
 	uint64_t now;               /* of this input or turn */
 	struct net_timer *timers;   /* the heap's root */
 	struct list endpoints, readies;
+	struct list raws;           /* raw.c's endpoints; mostly none */
 	bool in_turn;
 	bool full;                  /* in this turn the port had no room for a segment: others need not try */
 	struct net_table tables[4]; /* TCP, UDP, ICMP, ICMPv6 */

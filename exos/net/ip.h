@@ -160,6 +160,10 @@ void datagram_queue(struct net_endpoint *e, struct net_packet *p, uint16_t from_
 int datagram_route(struct datagram_endpoint *d, const struct datagram_send *o); /* fills in d->route */
 int udp_send(struct datagram_endpoint *d, const struct datagram_send *o);
 int icmp_send(struct datagram_endpoint *d, const struct datagram_send *o);
+int raw_send(struct datagram_endpoint *d, const struct datagram_send *o);
+/* raw.c: copies of a packet that has come, to those who hear its protocol. False: nobody does. */
+bool raw_input(struct net_stack *s, const struct net_packet *p);
+void raw_icmp_error(struct net_stack *s, uint8_t protocol, const struct net_address *local, const struct net_address *remote, int error); /* only who is connected is told */
 
 struct dhcp;
 struct ip_state {

@@ -18,6 +18,7 @@ struct net_stack *net_stack_new(const struct net_port *port)
 	s->secret[1] = port->random(port->data);
 	list_init(&s->endpoints);
 	list_init(&s->readies);
+	list_init(&s->raws);
 	s->route_generation = 1;
 	s->ip = net_allocate(s, sizeof(*s->ip));
 	if (!s->ip) {
@@ -98,6 +99,8 @@ void net_input(struct net_stack *s, const uint8_t *frame, uint32_t length, uint6
 
 void ip_deliver(struct net_stack *s, struct net_packet *p)
 {
+	bool heard = !list_empty(&s->raws) && raw_input(s, p);
+
 	switch (p->protocol) {
 	case PROTOCOL_TCP:
 		tcp_input(s, p);
@@ -115,6 +118,8 @@ void ip_deliver(struct net_stack *s, struct net_packet *p)
 			icmpv6_input(s, p);
 		break;
 	default:
+		if (heard)
+			break;
 		s->counters.strangers++;
 		icmp_unreachable(s, p, UNREACHABLE_PROTOCOL);
 	}
@@ -193,6 +198,21 @@ void net_tell(struct net_endpoint *e, uint32_t what)
 const struct net_counters *net_counters(const struct net_stack *s) { return &s->counters; }
 const struct net_ipv4 *net_ipv4(const struct net_stack *s) { return &s->ip->ipv4; }
 bool net_configured(const struct net_stack *s) { return s->ip->configured; }
+const struct net_address *net_ipv6_router(struct net_stack *s) { return ip6_router(s); }
+
+bool net_configured_ipv6(const struct net_stack *s)
+{
+	bool asking = s->ip->solicit.due != 0;
+
+	LIST_FOR_EACH(l, &s->ip->addresses) {
+		const struct ip6_address *a = CONTAINER_OF(l, struct ip6_address, link);
+
+		if (!a->tentative && !net_is_link_local(&a->address))
+			return true;
+		asking |= a->tentative;
+	}
+	return !asking;
+}
 
 size_t net_ipv6(const struct net_stack *s, struct net_ipv6 *to, size_t room)
 {

@@ -99,14 +99,16 @@ struct net_ipv6 {
 const struct net_ipv4 *net_ipv4(const struct net_stack *s);
 size_t net_ipv6(const struct net_stack *s, struct net_ipv6 *to, size_t room); /* how many there are */
 bool net_configured(const struct net_stack *s); /* has an IPv4 address, or will not get one: DHCP gave up for now */
+bool net_configured_ipv6(const struct net_stack *s); /* has an IPv6 address for more than the link, or no router has anything to say */
+const struct net_address *net_ipv6_router(struct net_stack *s); /* null: none */
 /* The owner's own: told when the address configuration changes. */
 void net_on_configured(struct net_stack *s, void (*changed)(void *owner), void *owner);
 
 /* A neighbour's Ethernet address, known from elsewhere: for a stack that shares its interface. */
 void net_neighbour_is(struct net_stack *s, const struct net_address *address, const uint8_t *ethernet);
 
-/* Endpoints: TCP connections, TCP listeners, UDP ports, raw ICMP (for ping). */
-enum net_kind { NET_TCP = 6, NET_UDP = 17, NET_ICMP = 1, NET_ICMPV6 = 58 };
+/* Endpoints: TCP connections, TCP listeners, UDP ports, ICMP (for ping), raw packets of a protocol. */
+enum net_kind { NET_TCP = 6, NET_UDP = 17, NET_ICMP = 1, NET_ICMPV6 = 58, NET_RAW = 255 };
 enum { /* what net_event says, and net_ready: */
 	NET_READABLE = 1,  /* bytes, a datagram, or a connection to accept; or the end of input */
 	NET_WRITABLE = 2,  /* room for output */
@@ -175,6 +177,15 @@ ssize net_datagram(struct net_endpoint *e, const uint8_t **data, struct net_name
 uint32_t net_datagram_peek(const struct net_endpoint *e, uint32_t skip, const uint8_t **data);
 uint8_t net_datagram_ttl(const struct net_endpoint *e); /* that it came with; 0: there is none */
 void net_datagram_done(struct net_endpoint *e);
+
+/* Raw endpoints: each packet of the protocol that comes, of IPv4 with its header, of IPv6 without one, as datagrams; and what is sent gets a header of IP. Who may have one is the caller's business. Packets of
+ * other endpoints come too, but datagrams of UDP and ICMP that came in many fragments do not. The protocol is set once, before anything comes. Then the endpoint's local port is the protocol. */
+struct net_raw_options {
+	uint32_t blocked[8]; /* of ICMP: a bit for each type that is not wanted; to be set at any time */
+	int32_t checksum;    /* of IPv6: where the checksum lies that is to be filled in, and looked at; even. -1: nowhere (RFC 3542 3.1) */
+};
+void net_raw_protocol(struct net_endpoint *e, uint8_t protocol);
+struct net_raw_options *net_raw_options(struct net_endpoint *e);
 
 /* For those who show what there is: the endpoints one after the other (after null: the first; null: no more), and the neighbours on the link (ethernet null: not known). */
 const struct net_endpoint *net_next(const struct net_stack *s, const struct net_endpoint *after);

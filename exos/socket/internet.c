@@ -1,4 +1,4 @@
-/* Internet sockets: what TCP, UDP and ICMP have in common. See internet.h. */
+/* Internet sockets: what TCP, UDP, ICMP and raw packets have in common. See internet.h. */
 #include <exos/heap.h>
 #include <exos/interface/interface.h>
 #include <exos/proc/proc.h>
@@ -79,41 +79,76 @@ struct internet_socket *internet_make(const struct socket_ops *ops, uint16_t fam
 	return i;
 }
 
+static int protocol_of(uint16_t family, uint16_t type, int protocol)
+{
+	int echo = family == FAMILY_INET ? PROTOCOL_ICMP : PROTOCOL_ICMPV6, usual = type == SOCKET_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
+
+	if (type != SOCKET_STREAM && type != SOCKET_DATAGRAM && type != SOCKET_RAW)
+		return -ESOCKTNOSUPPORT;
+	if (type != SOCKET_RAW) {
+		if (protocol && protocol != usual && !(type == SOCKET_DATAGRAM && protocol == echo))
+			return -EPROTONOSUPPORT;
+		return protocol ? protocol : usual;
+	}
+	if (protocol < 0 || protocol > PROTOCOL_MAX)
+		return -EINVAL;
+	if (!protocol || protocol == PROTOCOL_MAX) /* with that, programs would make the headers of IP too */
+		return -EPROTONOSUPPORT;
+	return self->proc->euid ? -EPERM : protocol; /* it hears what others are told, and speaks in their name */
+}
+
 int internet_new(uint16_t family, uint16_t type, int protocol, struct socket **out)
 {
-	int echo = family == FAMILY_INET ? PROTOCOL_ICMP : PROTOCOL_ICMPV6;
-	int usual = type == SOCKET_STREAM ? PROTOCOL_TCP : PROTOCOL_UDP;
 	struct internet_socket *i;
 	int err;
 
-	if (type != SOCKET_STREAM && type != SOCKET_DATAGRAM)
-		return -ESOCKTNOSUPPORT;
-	if (protocol && protocol != usual && !(type == SOCKET_DATAGRAM && protocol == echo))
-		return -EPROTONOSUPPORT;
+	protocol = protocol_of(family, type, protocol);
+	if (protocol < 0)
+		return protocol;
 	err = interface_start();
 	if (err)
 		return err;
-	protocol = protocol ? protocol : usual;
 	i = internet_make(type == SOCKET_STREAM ? &internet_stream_ops : &internet_datagram_ops, family, type, protocol);
 	if (!i)
 		return -ENOMEM;
-	i->e = net_endpoint_new(interface_stack(), (enum net_kind)protocol, family == FAMILY_INET6, internet_event, i);
+	i->e = net_endpoint_new(interface_stack(), type == SOCKET_RAW ? NET_RAW : (enum net_kind)protocol, family == FAMILY_INET6, internet_event, i);
 	if (!i->e) {
 		heap_free(i);
 		return -ENOMEM;
 	}
+	if (type == SOCKET_RAW)
+		net_raw_protocol(i->e, (uint8_t)protocol);
 	*out = &i->s;
 	return 0;
 }
 
+static bool stays_here(const struct net_address *a)
+{
+	static const struct net_address any, own = {{[15] = 1}};
+
+	if (net_is_ipv4(a))
+		return !a->bytes[12] || a->bytes[12] == 127;
+	return memcmp(a, &any, sizeof(any)) == 0 || memcmp(a, &own, sizeof(own)) == 0;
+}
+
 int internet_go_out(const struct net_name *to)
 {
+	bool ipv4 = net_is_ipv4(&to->address);
 	int err;
 
-	if (net_configured(interface_stack()) || !net_is_ipv4(&to->address) || !to->address.bytes[12] || to->address.bytes[12] == 127)
+	if (stays_here(&to->address) || (ipv4 ? net_configured : net_configured_ipv6)(interface_stack()))
 		return 0;
-	err = interface_await(time_deadline(ADDRESS_PATIENCE_NS));
+	err = (ipv4 ? interface_await : interface_await_ipv6)(time_deadline(ADDRESS_PATIENCE_NS));
 	return err == -EINTR ? err : 0;
+}
+
+int internet_addresses(void)
+{
+	int err = interface_start();
+
+	if (!err && !net_configured(interface_stack()))
+		err = interface_await(time_deadline(ADDRESS_PATIENCE_NS));
+	return err == -EINTR || err == -ENOMEM ? err : 0;
 }
 
 int internet_bind(struct socket *s, const struct socket_address *a, uint32_t length)
@@ -123,7 +158,7 @@ int internet_bind(struct socket *s, const struct socket_address *a, uint32_t len
 
 	if (err)
 		return err;
-	if (name.port && name.port < PORT_UNPRIVILEGED && self->proc->euid && s->protocol != PROTOCOL_ICMP && s->protocol != PROTOCOL_ICMPV6)
+	if (name.port && name.port < PORT_UNPRIVILEGED && self->proc->euid && (s->protocol == PROTOCOL_TCP || s->protocol == PROTOCOL_UDP))
 		return -EACCES;
 	internet_changed(s);
 	err = net_bind(internet_socket(s)->e, &name);

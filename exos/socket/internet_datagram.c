@@ -1,4 +1,4 @@
-/* UDP and ICMP behind sockets. See internet.h.
+/* UDP, ICMP and raw packets behind sockets. See internet.h.
  *
  * A datagram to be sent is copied into a buffer of the domain's, since the stack wants its bytes in one piece and the program's may not be there. What cannot go at once is lost, as
  * datagrams are: sending never waits. */
@@ -97,7 +97,7 @@ static int copy_datagram(struct internet_socket *i, struct message *m, size_t n)
 	return 0;
 }
 
-static ssize give_datagram(struct internet_socket *i, struct message *m, ssize length, const struct net_name *from)
+static ssize give_datagram(struct internet_socket *i, struct message *m, ssize length, const struct net_name *from, const struct net_name *to)
 {
 	size_t n = MIN((size_t)length, m->length);
 	int err = copy_datagram(i, m, n);
@@ -105,6 +105,10 @@ static ssize give_datagram(struct internet_socket *i, struct message *m, ssize l
 	if (err)
 		return err;
 	m->name_length = internet_name_out(&i->s, from, &m->name);
+	m->arrival.hops_told = i->tell_hops;
+	m->arrival.hops = net_datagram_ttl(i->e);
+	m->arrival.place_told = i->tell_arrival;
+	memcpy(m->arrival.place, to->address.bytes, sizeof(to->address.bytes));
 	if (n < (size_t)length)
 		m->result |= MESSAGE_CUT;
 	if (!(m->flags & MESSAGE_PEEK))
@@ -126,7 +130,7 @@ static ssize datagram_receive(struct socket *s, struct message *m)
 		int err;
 
 		if (length >= 0)
-			return give_datagram(i, m, length, &from);
+			return give_datagram(i, m, length, &from, &to);
 		err = internet_error(s);
 		if (err)
 			return err;

@@ -3,6 +3,7 @@
 #include <exos/proc/proc.h>
 #include <exos/sched/turn.h>
 #include <exos/socket/internet.h>
+#include <exos/socket/netlink.h>
 #include <exos/socket/socket.h>
 #include <exos/socket/unix.h>
 #include <exos/vm/copy.h>
@@ -29,6 +30,8 @@ int socket_new(uint16_t family, uint16_t type, int protocol, struct socket **out
 	case FAMILY_INET:
 	case FAMILY_INET6:
 		return internet_new(family, type, protocol, out);
+	case FAMILY_NETLINK:
+		return netlink_new(type, protocol, out);
 	default:
 		return -EAFNOSUPPORT;
 	}
@@ -183,7 +186,7 @@ int64_t socket_control(struct file *f, uint64_t command, uint64_t argument)
 {
 	struct socket *s = f->data;
 
-	return s->ops->control ? s->ops->control(s, (uint32_t)command, argument) : -ENOTTY;
+	return s->ops->control ? s->ops->control(s, (uint32_t)command, argument) : internet_control(s, (uint32_t)command, argument); /* any socket can ask */
 }
 
 uint32_t socket_poll(struct file *f, struct wait_queue **queue)

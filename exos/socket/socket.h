@@ -7,8 +7,8 @@
 
 #include <exos/file/file.h>
 
-enum { FAMILY_ANY = 0, FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10 };
-enum { SOCKET_STREAM = 1, SOCKET_DATAGRAM = 2, SOCKET_SEQPACKET = 5 };
+enum { FAMILY_ANY = 0, FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10, FAMILY_NETLINK = 16 };
+enum { SOCKET_STREAM = 1, SOCKET_DATAGRAM = 2, SOCKET_RAW = 3, SOCKET_SEQPACKET = 5 };
 enum {
 	MESSAGE_OUT_OF_BAND = 1,
 	MESSAGE_PEEK = 2,
@@ -48,6 +48,10 @@ struct message {
 	struct rights *rights;            /* open files that go along, with their references; receive: the caller's now */
 	struct credentials credentials;
 	bool has_credentials;
+	struct {
+		bool hops_told, place_told;
+		uint8_t hops, place[16];
+	} arrival;                        /* receive, of internet sockets that asked: hops that were left, and the address that it was sent to, as the stack has it */
 	uint32_t name_length;             /* send: of the address given, 0: none. Receive: of the one below */
 	struct socket_address name;
 };
