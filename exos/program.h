@@ -27,7 +27,9 @@
 	X(3, frames_get, "(frame_t *list, uint64_t n)", \
 	  "n frames become the program's own (n <= AEGIS_BATCH_MAX): each the one named in the list, or for FRAME_ANY whichever is free. The list receives them. " \
 	  "Contents: anything of this domain. Returns how many, in order. ENOMEM EBUSY (the named one is not free) EFAULT EINVAL") \
-	X(4, frames_put, "(const frame_t *list, uint64_t n)", "gives them back; which must be bound nowhere in the program. Returns how many, in order. EINVAL EBUSY EFAULT") \
+	X(4, frames_put, "(const frame_t *list, uint64_t n)", \
+	  "gives them back; which must be bound nowhere in the program. Returns how many, in order. EINVAL EFAULT; EBUSY: bound, or a handler's memory, or being " \
+	  "sent from") \
 	X(5, region, "(uint64_t start, uint64_t length)", \
 	  "a range of free addresses (start 0: wherever there is room) becomes the program's own: ExOS binds nothing there and mends no faults there. " \
 	  "Multiples of 2 MiB. Returns start. munmap of the whole ends it. EINVAL ENOMEM EEXIST") \

@@ -4,6 +4,8 @@
 root=$(cd -- "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/exo-test.XXXXXX")
 trap 'rm -rf "$scratch"' EXIT
+# shellcheck source=tools/port.sh
+. "$root/tools/port.sh"
 points=0
 status=0
 
@@ -64,16 +66,6 @@ compile() {
 	musl-gcc -static -O1 -w -x c -o "$scratch/$1" - "${@:2}"
 }
 
-# free_port: prints a TCP port of this host's loopback interface on which nobody listens just now.
-free_port() {
-	local port
-	while :; do
-		port=$((20000 + RANDOM % 12000)) # below those that the host gives to its own clients
-		(: </dev/tcp/127.0.0.1/$port) 2>/dev/null || break
-	done
-	echo $port
-}
-
 # serve COMMAND...: starts a machine whose program prints the line `ready` once it serves, and reads standard input to its end before it ends; returns when it is ready.
 # serve_end: ends its input, and leaves its exit status in $status.
 serve() {
@@ -88,5 +80,6 @@ serve() {
 serve_end() {
 	exec {server_input}>&-
 	wait "$server_pid"
+	# shellcheck disable=SC2034 # for the sourcing script
 	status=$?
 }

@@ -53,6 +53,7 @@ bench_target() {
 	case $program in
 	wall | bulk) ;;
 	http) echo apps/web ;;
+	lookup) echo apps/lookup ;;
 	native | ash) echo "bench/kernel/$program" ;;
 	*)
 		[ -f "$root/bench/$program.c" ] || die "bench/rows names the program $program, but there is no bench/$program.c"
@@ -145,7 +146,7 @@ bench_job() {
 	native.*) bench_module native ;;
 	ash.*) bench_ash | grep -v '^figure ' ;;
 	'ash load.'*) bench_ash | sed -n 's/^figure //p' ;;
-	wall.* | smp.* | http.* | bulk.*) "bench_${1%.*}" "${1##*.}" ;;
+	wall.* | smp.* | http.* | bulk.* | lookup.*) "bench_${1%.*}" "${1##*.}" ;;
 	colour.*) bench_misses "${1##*.}" colour ;;
 	*) bench_program "${1##*.}" ${1%.*} ;;
 	esac
@@ -156,7 +157,8 @@ bench_cache_stem() { echo "$build/bench/linux.$kernel.${1//[^A-Za-z0-9_]/-}"; }
 bench_cache() {
 	local files=("$build/$(bench_target "$1")")
 	[ "$1" != colour ] || files+=("$build/cachesim.so")
-	[ "$1" != http ] && [ "$1" != bulk ] || files=("$root/tools/bench_net.sh")
+	case $1 in http | bulk | lookup) files=("$root/tools/bench_net.sh") ;; esac
+	[ "$1" != lookup ] || files+=("$build/apps/lookup")
 	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}") | sha256sum | cut -c1-16)"
 }
 
@@ -228,7 +230,7 @@ bench_measure() {
 	for job in "$@"; do
 		case $job in
 		wall.* | smp.*) timed+=("$job") ;;
-		http.linux | bulk.linux)
+		http.linux | bulk.linux | lookup.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
 				cp "$cache" "$results/$job"
@@ -236,7 +238,7 @@ bench_measure() {
 				timed+=("$job")
 			fi
 			;;
-		http.* | bulk.*) timed+=("$job") ;;
+		http.* | bulk.* | lookup.*) timed+=("$job") ;;
 		*.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
@@ -371,7 +373,7 @@ bench_prepare() {
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")
 		[ "$command" != colour ] || targets+=(cachesim.so)
-		[ "$command" != http ] && [ "$command" != bulk ] || targets+=(count.so)
+		case $command in http | bulk | lookup) targets+=(count.so) ;; esac
 	done
 	depend machine linux bench
 	build_targets "${targets[@]}"

@@ -1,6 +1,8 @@
 # The rows of ./exo bench that need somebody outside the machine: servers and their clients. Time is the host's there, so instructions are counted by the emulator (tools/count), while the machine runs, before
 # and after so many requests. Sourced by tools/bench.sh.
 # shellcheck shell=bash disable=SC2154
+# shellcheck source=tools/port.sh
+. "$root/tools/port.sh"
 
 NET_SIZES=(0 1024 10240 102400)
 NET_REQUESTS=500
@@ -37,14 +39,6 @@ net_settled() {
 	echo "$now"
 }
 
-net_free_port() {
-	local port=$((20000 + RANDOM % 30000))
-	while (: </dev/tcp/127.0.0.1/$port) 2>/dev/null; do
-		port=$((20000 + RANDOM % 30000))
-	done
-	echo $port
-}
-
 # net_requests PORT SIZE N: as a config of curl, which keeps its connection where the server does.
 net_requests() {
 	local i
@@ -66,7 +60,7 @@ net_row() {
 # net_serve SYSTEM ROWS COMMAND [OPTIONS...]: a machine that runs COMMAND in its shell, which prints `ready` when it serves port 80; prints a row ROWS.SIZE for each size.
 net_serve() {
 	local port size count=$results/count.$2.$1 line='' pid status=0
-	port=$(net_free_port)
+	port=$(free_port)
 	coproc SERVER { "$root/exo" "$1" --tcg --timeout 600 --count "$count" --publish "$port:80" --file "$results/www:/www" "${@:4}" -- sh -c "$3" 2>"$results/server.$2.$1"; }
 	pid=$SERVER_PID
 	local input=${SERVER[1]} output=${SERVER[0]}
@@ -137,7 +131,7 @@ bench_bulk() { net_try net_bulk "$1"; }
 
 net_bulk() {
 	local port bytes=$((32 << 20)) count=$results/count.bulk.$1 line='' before after pid
-	port=$(net_free_port)
+	port=$(free_port)
 	coproc SERVER { "$root/exo" "$1" --tcg --timeout 300 --count "$count" --publish "$port:80" -- sh -c \
 		'dd if=/dev/zero of=/data bs=1M count=32 2>/dev/null; mkfifo /quiet; exec 3<>/quiet
 		echo ready; nc -l -p 80 </data >/dev/null; echo ready; nc -l -p 80 </data >/dev/null; echo ready; nc -l -p 80 <&3 >/dev/null; echo ready' 2>"$results/server.bulk.$1"; }
@@ -154,5 +148,32 @@ net_bulk() {
 	echo "tcp.bulk.send $(((after - before) * 1000 / bytes))"
 	head -c $bytes /dev/zero | timeout 200 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port; cat >&3" && net_ready || return
 	echo "tcp.bulk.receive $((($(net_count "$count") - after) * 1000 / bytes))"
+	wait "$pid"
+}
+
+# bench_lookup SYSTEM: GETs of one key, one after the other. On Linux the server has its sockets only.
+bench_lookup() {
+	if [ "$1" = run ]; then
+		net_try net_lookup run handler && net_try net_lookup run program --no-handler && net_try net_lookup run sockets --sockets
+	else
+		net_try net_lookup linux sockets --sockets | sed 'p; s/sockets/handler/; p; s/handler/program/'
+	fi
+}
+
+net_lookup() { # SYSTEM ROW [OPTION]
+	local port count=$results/count.lookup.$1 line='' before after pid
+	port=$(net_free_port)
+	# shellcheck disable=SC2016 # for the guest
+	coproc SERVER { "$root/exo" "$1" --tcg --timeout 300 --count "$count" --publish "udp:$port:11300" --file "$build/apps/lookup:/lookup" -- sh -c \
+		'/lookup --ready '"${3-}"' & cat >/dev/null; kill -9 $!' 2>"$results/server.lookup.$1"; }
+	pid=$SERVER_PID
+	local input=${SERVER[1]} output=${SERVER[0]} ask=("$build/apps/lookup" --ask "127.0.0.1:$port")
+	while read -r -t 100 line <&"$output" && [ "${line%$'\r'}" != ready ]; do :; done
+	"${ask[@]}" set key "$(head -c 64 /dev/zero | tr '\0' v)" && "${ask[@]}" repeat key 500 || return
+	before=$(net_settled "$count")
+	"${ask[@]}" repeat key 5000 || return
+	after=$(net_settled "$count")
+	echo "lookup.get.$2 $(((after - before) / 5000))"
+	exec {input}>&-
 	wait "$pid"
 }

@@ -26,11 +26,11 @@ $(BUILD)/tests/exos/%_glibc: tests/exos/%_glibc.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROGRAM_FLAGS) -pthread -O1 -MMD -MP -MF $@.d -o $@ $<
 
-# A folder of apps/ is a program, linked from all that is in it; the arbiter is none (apps/arbiter/arbiter.mk).
+# A folder of apps/ is a program, linked from all that is in it, but that its handler.c runs in the kernel and is an array of bytes in the program; the arbiter is none (apps/arbiter/arbiter.mk).
 define app_rule
-$(BUILD)/apps/$(1): $(wildcard apps/$(1)/*.[chS] apps/$(1)/*/*.[chS]) $(BUILD)/libexos.a
+$(BUILD)/apps/$(1): $(wildcard apps/$(1)/*.[chS] apps/$(1)/*/*.[chS]) $(if $(wildcard apps/$(1)/handler.c),$(BUILD)/handlers/$(1)_handler.c) $(BUILD)/libexos.a
 	@mkdir -p $$(@D)
-	$$(Q)musl-gcc $$(PROGRAM_FLAGS) -O2 -o $$@ $$(filter %.c %.S,$$^) $(BUILD)/libexos.a
+	$$(Q)musl-gcc $$(PROGRAM_FLAGS) -O2 -o $$@ $$(filter-out %/handler.c,$$(filter %.c %.S,$$^)) $(BUILD)/libexos.a
 endef
 APPS := $(filter-out arbiter,$(patsubst apps/%/,%,$(filter %/,$(wildcard apps/*/))))
 $(foreach app,$(APPS),$(eval $(call app_rule,$(app))))
@@ -55,7 +55,15 @@ $(BUILD)/bench/%: bench/%.c $(BUILD)/libexos.a
 	$(Q)musl-gcc $(PROGRAM_FLAGS) -O2 -MMD -MP -MF $@.d -o $@ $< $(BUILD)/libexos.a
 
 # Handlers that run in the kernel (include/aegis/ash.h): the bytecode alone. What a compiler would put elsewhere (constants, other functions) a handler cannot have; the kernel's inspection refuses one that refers to it.
-$(BUILD)/bench/handlers/%.bin: bench/handlers/%.c
+define COMPILE_HANDLER
 	@mkdir -p $(@D)
-	$(Q)bpf-gcc -std=gnu11 -O2 -ffreestanding -fno-strict-aliasing -Wall -Wextra -Werror -Iinclude -MMD -MP -MT $@ -c -o $(@:.bin=.o) $<
+	$(Q)bpf-gcc -std=gnu11 -O2 -ffreestanding -fno-strict-aliasing -Wall -Wextra -Werror -I. -Iinclude -MMD -MP -MT $@ -c -o $(@:.bin=.o) $<
 	$(Q)bpf-objcopy -O binary -j .text $(@:.bin=.o) $@
+endef
+$(BUILD)/bench/handlers/%.bin: bench/handlers/%.c
+	$(COMPILE_HANDLER)
+$(BUILD)/handlers/%_handler.bin: apps/%/handler.c
+	$(COMPILE_HANDLER)
+$(BUILD)/handlers/%.c: $(BUILD)/handlers/%.bin
+	$(Q)(echo '#include <stddef.h>' && echo '#include <stdint.h>' && echo 'extern const uint8_t $*[];' && echo 'extern const size_t $*_size;' && \
+		echo 'const uint8_t $*[] __attribute__((aligned(8))) = {' && od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' && echo '};' && echo 'const size_t $*_size = sizeof($*);') >$@

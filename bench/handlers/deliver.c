@@ -2,7 +2,7 @@
  * follows is copied to the handler's memory at that offset (direct vectoring), and summed on the way (integrated layer processing). A packet whose sum is
  * wrong goes to the ring, as does one for the counters or for where there is no memory; it may have written there, but is not counted. Memory word 0 counts
  * the messages, word 1 their bytes. The owner is told of those whose offset has the top bit set. */
-#include "packet.h"
+#include <exos/lib/net/packet.h>
 
 struct message {
 	uint16_t offset[4]; /* big-endian; at offset 42 of the packet: not aligned for more */

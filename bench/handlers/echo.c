@@ -1,6 +1,6 @@
 /* A handler (include/aegis/ash.h) that answers: UDP packets to port 7 go back to whoever sent them (RFC 862), and their receiver neither runs nor hears of
  * it: message initiation. Memory word 0 counts them. */
-#include "packet.h"
+#include <exos/lib/net/packet.h>
 
 /* listing: begin */
 #define SWAP(a, b) \

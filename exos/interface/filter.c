@@ -3,6 +3,7 @@
 #include <aegis/x86_64/stubs.h>
 #include <exos/heap.h>
 #include <exos/interface/ring.h>
+#include <exos/net/filter.h>
 #include <exos/proc/proc.h>
 #include <exos/self.h>
 #include <exos/start.h>
@@ -21,49 +22,8 @@ static struct list told = { &told, &told };
 static uint32_t name_of(const struct filter *f) { return (uint32_t)(((uintptr_t)f - EXOS_WINDOW_VA) / 16); }
 static struct filter *filter_of(uint32_t name) { return (struct filter *)(EXOS_WINDOW_VA + (uint64_t)name * 16); }
 
-struct atoms {
-	struct aegis_atom list[NET_ATOMS_MAX];
-	uint32_t n;
-};
-
-static void add(struct atoms *a, uint16_t offset, uint8_t size, uint32_t value)
-{
-	a->list[a->n++] = (struct aegis_atom){ .offset = offset, .size = size, .mask = size == 4 ? UINT32_MAX : (1u << 8 * size) - 1, .value = value };
-}
-
-static uint32_t word(const uint8_t *p) { return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]; }
-static bool is_any(const struct net_address *a) { return word(a->bytes + 12) == 0 && (net_is_ipv4(a) || (word(a->bytes) | word(a->bytes + 4) | word(a->bytes + 8)) == 0); }
-
-/* Offsets are of frames without VLAN tags, and IPv4 without options; what has those comes by the filter of all. */
-static void ipv4_atoms(struct atoms *a, const struct net_filter_key *k)
-{
-	add(a, 12, 2, 0x0800);
-	add(a, 14, 1, 0x45);
-	add(a, 23, 1, k->protocol);
-	add(a, 36, 2, k->local.port);
-	if (!is_any(&k->local.address))
-		add(a, 30, 4, word(k->local.address.bytes + 12));
-	if (k->remote.port) {
-		add(a, 34, 2, k->remote.port);
-		add(a, 26, 4, word(k->remote.address.bytes + 12));
-	}
-}
-
-static void ipv6_atoms(struct atoms *a, const struct net_filter_key *k)
-{
-	add(a, 12, 2, 0x86dd);
-	add(a, 20, 1, k->protocol);
-	add(a, 56, 2, k->local.port);
-	for (uint16_t i = 0; i < 16 && !is_any(&k->local.address); i += 4)
-		add(a, 38 + i, 4, word(k->local.address.bytes + i));
-	if (k->remote.port)
-		add(a, 54, 2, k->remote.port);
-	for (uint16_t i = 0; i < 16 && k->remote.port; i += 4)
-		add(a, 22 + i, 4, word(k->remote.address.bytes + i));
-}
-
 /* 0: it cannot be had; its packets come by the filter of all, or by that of the one that shares its name. */
-static uint32_t install(const struct atoms *a, uint64_t tag)
+static uint32_t install(const struct net_atoms *a, uint64_t tag)
 {
 	struct aegis_filter_spec spec = { .ring = interface_ring, .env = domain_account, .tag = tag, .atoms = (uintptr_t)a->list, .atom_count = a->n, .device = DEVICE_NET0 };
 	int64_t number = aegis_filter_install(&spec, interface_device);
@@ -76,27 +36,21 @@ static void install_rest(struct filter *f)
 	static const uint16_t types[NUMBERS] = { 0x0806, 0x0800, 0x86dd };
 
 	for (int i = 0; i < NUMBERS; i++) {
-		struct atoms a = { .n = 0 };
+		struct net_atoms a = { .n = 0 };
 
-		add(&a, 12, 2, types[i]);
+		net_atom(&a, 12, 2, types[i]);
 		f->numbers[i] = install(&a, 0);
 	}
 }
 
 static void install_endpoint(struct filter *f, const struct net_filter_key *key)
 {
-	struct atoms a = { .n = 0 };
+	bool ipv4 = net_is_ipv4(&key->local.address);
+	struct net_atoms a = ipv4 ? net_atoms_ipv4(key) : net_atoms_ipv6(key);
 
-	if (net_is_ipv4(&key->local.address)) {
-		ipv4_atoms(&a, key);
-		f->numbers[0] = install(&a, f->tag);
-		return;
-	}
-	ipv6_atoms(&a, key);
 	f->numbers[0] = install(&a, f->tag);
-	if (key->any_version) {
-		a.n = 0;
-		ipv4_atoms(&a, key);
+	if (!ipv4 && key->any_version) {
+		a = net_atoms_ipv4(key);
 		f->numbers[1] = install(&a, f->tag);
 	}
 }

@@ -80,7 +80,6 @@ void net_set_flags(struct net_endpoint *e, uint32_t flags)
 	e->flags = flags;
 	changed(e);
 }
-uint32_t net_flags(const struct net_endpoint *e) { return e->flags; }
 
 void net_tune(struct net_endpoint *e, const struct net_tuning *t)
 {

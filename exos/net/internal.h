@@ -3,6 +3,7 @@
  * stack.c: life, input from Ethernet, turns; endpoint.c: endpoints' common calls; table.c, hash.c: endpoints by name; timer.c: timers; route.c, arp.c, neighbour.c (states; arp.c and discovery.c: how it asks), ipv4.c, ipv6.c, fragment.c, icmp.c, udp.c, dhcp.c, raw.c: what their names say; tcp*.c: TCP. */
 #pragma once
 
+#include <exos/net/bytes.h>
 #include <exos/net/stack.h>
 
 /* Timers: a pairing heap, so that there is no limit to their number, and setting one costs little. A timer is part of what it belongs to. */
@@ -82,11 +83,6 @@ static inline uint16_t net_sum_fold(uint32_t sum)
 static inline uint32_t net_sum_swap(uint32_t folded) { return (folded >> 8 | folded << 8) & 0xffff; }
 /* Of the pseudo-header for IPv4 or IPv6, whichever the addresses are. */
 uint32_t net_sum_pseudo(const struct net_address *source, const struct net_address *destination, uint8_t protocol, uint32_t length);
-
-static inline uint16_t net_get16(const void *p) { const uint8_t *b = p; return (uint16_t)(b[0] << 8 | b[1]); }
-static inline uint32_t net_get32(const void *p) { const uint8_t *b = p; return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3]; }
-static inline void net_put16(void *p, uint32_t v) { uint8_t *b = p; b[0] = (uint8_t)(v >> 8); b[1] = (uint8_t)v; }
-static inline void net_put32(void *p, uint32_t v) { net_put16(p, v >> 16); net_put16((uint8_t *)p + 2, v); }
 
 /* A transport packet that has come in: addresses checked to be ours, fragments put together, the transport checksum not checked yet. */
 struct net_packet {

@@ -56,25 +56,30 @@ static uint32_t extension(const uint8_t *h, uint32_t left, uint8_t type)
 	return options_pass(h, length) ? length : 0;
 }
 
+/* Where the fields are; false: they cannot be so. An IPv4 address has no place here: it would be taken for one of a packet of IPv4 (RFC 4942 2.2). */
+static bool read_header(const struct net_stack *s, struct net_packet *p, uint32_t length, bool loopback)
+{
+	const uint8_t *ip = p->ip;
+
+	if (length < IPV6_HEADER || ip[0] >> 4 != 6 || net_get16(ip + 4) > length - IPV6_HEADER)
+		return false;
+	memcpy(p->source.bytes, ip + 8, 16);
+	memcpy(p->destination.bytes, ip + 24, 16);
+	p->protocol = ip[6];
+	p->ttl = ip[7];
+	p->tos = (uint8_t)(net_get16(ip) >> 4);
+	p->data = ip + IPV6_HEADER;
+	if (net_is_multicast(&p->source) || net_is_ipv4(&p->source) || net_is_ipv4(&p->destination))
+		return false;
+	return loopback || !(net_is_loopback(&p->source) || net_is_loopback(&p->destination) || net_is_own(s, &p->source));
+}
+
 void ipv6_input(struct net_stack *s, const uint8_t *ip, uint32_t length, uint64_t tag, bool group, bool loopback)
 {
 	struct net_packet p = { .ip = ip, .tag = tag, .multicast = group };
 	uint32_t left, n;
 
-	if (length < IPV6_HEADER || ip[0] >> 4 != 6 || net_get16(ip + 4) > length - IPV6_HEADER) {
-		s->counters.malformed++;
-		return;
-	}
-	left = net_get16(ip + 4);
-	memcpy(p.source.bytes, ip + 8, 16);
-	memcpy(p.destination.bytes, ip + 24, 16);
-	p.protocol = ip[6];
-	p.ttl = ip[7];
-	p.tos = (uint8_t)(net_get16(ip) >> 4);
-	p.data = ip + IPV6_HEADER;
-	/* An IPv4 address has no place here: it would be taken for one of a packet of IPv4 (RFC 4942 2.2). */
-	if (net_is_multicast(&p.source) || net_is_ipv4(&p.source) || net_is_ipv4(&p.destination) ||
-		(!loopback && (net_is_loopback(&p.source) || net_is_loopback(&p.destination) || net_is_own(s, &p.source)))) {
+	if (!read_header(s, &p, length, loopback)) {
 		s->counters.malformed++;
 		return;
 	}
@@ -82,6 +87,7 @@ void ipv6_input(struct net_stack *s, const uint8_t *ip, uint32_t length, uint64_
 		s->counters.strangers++;
 		return;
 	}
+	left = net_get16(ip + 4);
 	for (int i = 0; i < HEADERS_MAX; i++, p.data += n, left -= n) {
 		switch (p.protocol) {
 		case IPV6_HOP_BY_HOP:

@@ -126,7 +126,6 @@ void net_close(struct net_endpoint *e);
 void net_abort(struct net_endpoint *e); /* RST, and gone */
 enum { NET_REUSE_ADDRESS = 1, NET_REUSE_PORT = 2, NET_ONLY_IPV6 = 4, NET_NO_DELAY = 8, NET_KEEPALIVE = 16, NET_BROADCAST = 32, NET_CORK = 64 };
 void net_set_flags(struct net_endpoint *e, uint32_t flags);
-uint32_t net_flags(const struct net_endpoint *e);
 struct net_tuning { /* 0: as it is */
 	uint32_t receive_size, send_size; /* buffers, bytes */
 	uint32_t keep_idle, keep_interval, keep_count; /* seconds, seconds, probes */

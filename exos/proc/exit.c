@@ -146,6 +146,7 @@ void exit_stopped(struct proc *p)
 		environment_destroy(p);
 		if (vm) /* else it was stopped at its own end */
 			vm_destroy(vm);
+		program_net_stop(p);
 		program_frames_release(p);
 	}
 	become_zombie(p, SIGKILL);

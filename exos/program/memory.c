@@ -54,6 +54,8 @@ static int64_t may_put(frame_t f)
 {
 	if (frame_program(f) != (uint32_t)self->proc->pid)
 		return -EINVAL;
+	if (frame_table[f].pins) /* a handler's memory, or a device reads from it */
+		return -EBUSY;
 	if (!frame_held(f))
 		return 0;
 	return bound_nowhere_else(f) ? 0 : -EBUSY;
@@ -97,7 +99,7 @@ uint32_t program_frames_force(struct proc *p, uint32_t n)
 	uint32_t taken = 0;
 
 	for (frame_t f = 0; p->own_frames && taken < n && (f = next_own(p, f));)
-		taken += frame_held(f) && put_broken(p, f);
+		taken += frame_held(f) && !frame_table[f].pins && put_broken(p, f);
 	p->reclaim_frames = 0;
 	return taken;
 }

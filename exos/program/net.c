@@ -80,6 +80,19 @@ void program_net_release(struct proc *p)
 		end(n);
 }
 
+/* Each call ends one filter at least, and then waits for the device. */
+void program_net_stop(struct proc *p)
+{
+	struct program_net *n = p->net;
+
+	for (uint64_t calls = interface_info() ? interface_info()->filters : 0; n && n->ring && calls; calls--) {
+		if (aegis_ring_destroy(n->ring) == -E_AGAIN)
+			continue;
+		frame_put_bare(n->ring);
+		n->ring = 0;
+	}
+}
+
 static int describe(struct exos_net *to, const struct program_net *n)
 {
 	const struct net_ipv4 *ip = net_ipv4(interface_stack());

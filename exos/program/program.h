@@ -16,6 +16,9 @@ int64_t serve_sleep(uint64_t deadline, env_id to);
 uint32_t program_frames_force(struct proc *p, uint32_t n);
 /* The ring that it has, if any (net.c), is taken back; waits, with the lock released at times, for what is being sent from it. At its end and its exec. */
 void program_net_release(struct proc *p);
+/* Its filters end at once, and the handlers on them, which use frames of the program's. For a process that is ended by another, where nothing may be waited for:
+ * the rest is left to program_net_release. */
+void program_net_stop(struct proc *p);
 /* EVENT_NET has come to this environment: a program that waits looks at its ring. Lock held. */
 void program_net_event(void);
 /* Its children that hold no slices hold some again: who scheduled them is gone. */

@@ -17,7 +17,7 @@
 struct ash_context {
 	uint8_t *packet;       /* from the Ethernet header on */
 	uint8_t *packet_end;
-	uint8_t *memory;       /* the first frame of the handler's memory: its state */
+	uint8_t *memory;       /* its state: the first frame of the handler's memory, and those behind it as far as each has the number after the one before */
 	uint8_t *memory_end;
 	uint64_t tag;          /* the filter's */
 	uint64_t arrived;      /* time-stamp counter when the interrupt was taken */
@@ -68,7 +68,8 @@ struct aegis_handler_spec {
 	uint32_t filter;      /* of the caller's account */
 	uint32_t length;      /* instructions; 0: the filter's handler is taken away */
 	uint64_t program;     /* address of the instructions */
-	uint64_t frames;      /* address of frame numbers: its memory, frames of the account's (they may be bound: shared with the owner) */
+	uint64_t frames;      /* address of frame numbers: its memory, frames of the account's (they may be bound: shared with the owner). It reads and writes the
+	                       * run of numbers that they begin with; ash_copy writes to all */
 	uint32_t frame_count; /* 1 to ASH_FRAMES_MAX */
 	uint32_t code_count;  /* 2 to 5: frames for what the kernel keeps of it, bound nowhere: one for its object, the rest for machine code */
 	frame_t code[5];      /* returned when the handler or its filter is removed */

@@ -16,6 +16,7 @@
 struct inspection {
 	const struct aegis_ebpf *program;
 	uint32_t n, at; /* instructions; the one that is looked at */
+	uint32_t memory; /* bytes of it */
 	struct handler_work *work;
 	struct handler_state now;
 	bool again; /* a state has changed before an instruction that this pass has gone past */
@@ -59,7 +60,7 @@ static void write_stack(struct inspection *in, uint32_t first, uint32_t size)
 static const char *check_access(struct inspection *in, uint16_t pointer, int32_t offset, uint32_t size)
 {
 	int32_t first = offset_of(pointer) + offset;
-	uint32_t limit = kind_of(pointer) == KIND_PACKET ? in->now.packet : kind_of(pointer) == KIND_MEMORY ? FRAME_SIZE : 0;
+	uint32_t limit = kind_of(pointer) == KIND_PACKET ? in->now.packet : kind_of(pointer) == KIND_MEMORY ? in->memory : 0;
 
 	in->work->check[in->at] = region_of(pointer);
 	switch (region_of(pointer)) {
@@ -80,7 +81,7 @@ static const char *check_access(struct inspection *in, uint16_t pointer, int32_t
 
 static const char *load_context(struct inspection *in, const struct aegis_ebpf *i)
 {
-	static const uint16_t fields[] = {KIND_PACKET << 13, KIND_PACKET_END << 13, KIND_MEMORY << 13, KIND_MEMORY << 13 | FRAME_SIZE, number, number};
+	const uint16_t fields[] = {KIND_PACKET << 13, KIND_PACKET_END << 13, KIND_MEMORY << 13, value_of(KIND_MEMORY, in->memory), number, number};
 
 	in->work->check[in->at] = 0;
 	if (ebpf_size(i) != 8 || i->offset < 0 || i->offset % 8 || i->offset >= (int32_t)sizeof(struct ash_context))
@@ -423,9 +424,9 @@ static void explain(struct handler_work *work, uint32_t at, const char *why)
 	*out = 0;
 }
 
-int64_t handler_inspect(const struct aegis_ebpf *program, uint32_t n, struct handler_work *work)
+int64_t handler_inspect(const struct aegis_ebpf *program, uint32_t n, uint32_t memory, struct handler_work *work)
 {
-	struct inspection in = {.program = program, .n = n, .work = work};
+	struct inspection in = {.program = program, .n = n, .memory = memory, .work = work};
 	const char *wrong;
 
 	work->zero = 0;

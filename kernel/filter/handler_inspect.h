@@ -39,4 +39,4 @@ enum { HANDLER_INSIDE = 1, HANDLER_TARGET = 2, HANDLER_PENDING = 4, HANDLER_REAC
 
 
 /* Inspects a program: 0, or -E_INVALID and the reason in work->text. */
-int64_t handler_inspect(const struct aegis_ebpf *program, uint32_t n, struct handler_work *work);
+int64_t handler_inspect(const struct aegis_ebpf *program, uint32_t n, uint32_t memory, struct handler_work *work);

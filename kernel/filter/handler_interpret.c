@@ -37,7 +37,9 @@ static const uint8_t *region_start(const struct machine *m, enum tag tag)
 }
 static uint64_t region_length(const struct machine *m, enum tag tag)
 {
-	return tag == PACKET ? (uint64_t)(m->run->context.packet_end - m->run->context.packet) : tag == MEMORY ? FRAME_SIZE : ASH_STACK;
+	const struct ash_context *c = &m->run->context;
+
+	return tag == PACKET ? (uint64_t)(c->packet_end - c->packet) : tag == MEMORY ? (uint64_t)(c->memory_end - c->memory) : ASH_STACK;
 }
 static bool movable(struct value v) { return v.tag == PACKET || v.tag == MEMORY || v.tag == STACK; }
 static uint64_t distance(const struct machine *m, struct value v) { return v.bits - (uintptr_t)region_start(m, v.tag); }

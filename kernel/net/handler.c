@@ -8,7 +8,7 @@ struct handler {
 	struct handler_run run;
 	const uint8_t *code;  /* where it is run */
 	struct ring *ring;
-	uint64_t room;        /* bytes of its memory */
+	uint64_t room;        /* bytes of its memory, all of it */
 	uint64_t payload_most; /* of a frame that it sends: the device's */
 	frame_t code_frames[1 + CODE_PAGES];
 	uint32_t code_count, frame_count;
@@ -117,6 +117,16 @@ static int64_t check_memory(const struct aegis_handler_spec *spec)
 	return 0;
 }
 
+/* Bytes of it that are one piece in the kernel's map of all memory. */
+static uint32_t memory_run(const struct aegis_handler_spec *spec)
+{
+	uint32_t n = 1;
+
+	while (n < spec->frame_count && net_work->frames[n] == net_work->frames[n - 1] + 1)
+		n++;
+	return n << FRAME_SHIFT;
+}
+
 static void attach(struct net_filter *f, const struct aegis_handler_spec *spec, const uint8_t *run, size_t size)
 {
 	struct handler *h = frame_pointer(spec->code[0]);
@@ -136,7 +146,7 @@ static void attach(struct net_filter *f, const struct aegis_handler_spec *spec, 
 		frame_hold(h->frames[i] = net_work->frames[i]);
 	h->run = (struct handler_run){ .stack = h->stack, .owner = h, .send = handler_send, .copy = handler_copy, .sum = handler_sum, .time = handler_time };
 	h->run.context.memory = frame_pointer(h->frames[0]);
-	h->run.context.memory_end = h->run.context.memory + FRAME_SIZE;
+	h->run.context.memory_end = h->run.context.memory + memory_run(spec);
 	h->run.context.tag = f->tag;
 	f->handler = h;
 	filter_charge(f->account, (struct filter_charge){ .codes = 1 });
@@ -169,7 +179,7 @@ int64_t call_handler_attach(uint64_t user, uint64_t b, uint64_t c, uint64_t d, u
 		(error = copy_from_user(net_work->frames, spec.frames, spec.frame_count * sizeof(frame_t))) ||
 		(error = code_check(spec.code, spec.code_count)) || (error = check_memory(&spec)))
 		return error;
-	error = handler_compile(net_work->handler, spec.length, net_work->code, (spec.code_count - 1) * FRAME_SIZE, net_work->inspection, NULL);
+	error = handler_compile(net_work->handler, spec.length, memory_run(&spec), net_work->code, (spec.code_count - 1) * FRAME_SIZE, net_work->inspection, NULL);
 	if (error < 0)
 		return error;
 	if (!filter_fits(current_env()->account, (struct filter_charge){ .codes = 1 }))

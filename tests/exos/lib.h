@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -75,6 +76,24 @@ __attribute__((unused)) static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* A process is asleep: nothing else says that a call waits. */
+__attribute__((unused)) static void until_asleep(pid_t pid)
+{
+	char path[64], text[256], state;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	do {
+		sched_yield();
+		int fd = open(path, O_RDONLY);
+		CHECK(fd >= 0);
+		ssize_t n = read(fd, text, sizeof text - 1);
+		close(fd);
+		CHECK(n > 0);
+		text[n] = 0;
+		state = strrchr(text, ')')[2];
+	} while (state != 'S');
 }
 
 static bool run_test(const struct test *t)

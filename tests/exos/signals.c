@@ -1,7 +1,6 @@
 /* Signals: handlers, masks, interrupted calls, alternate stacks, what faults give, and what a handler may do. */
 #include "lib.h"
 
-#include <sched.h>
 #include <setjmp.h>
 #include <sys/time.h>
 #include <ucontext.h>
@@ -600,69 +599,6 @@ static void a_wild_stack_pointer_ends_only_its_process(void)
 		}
 }
 
-/* A wait with a time, stopped and continued, goes on. */
-static void await_asleep(pid_t pid)
-{
-	char path[32], text[256], *state = NULL;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	do {
-		int fd = open(path, O_RDONLY);
-		ssize_t n = read(fd, text, sizeof(text) - 1);
-
-		CHECK(n > 0);
-		close(fd);
-		text[n] = 0;
-		state = strrchr(text, ')');
-		sched_yield();
-	} while (!state || state[2] != 'S');
-}
-
-static void stop_and_go_on(pid_t pid)
-{
-	int status;
-
-	await_asleep(pid);
-	kill(pid, SIGSTOP);
-	IS(waitpid(pid, &status, WUNTRACED), pid);
-	CHECK(WIFSTOPPED(status));
-	kill(pid, SIGCONT);
-}
-
-static void a_stop_ends_no_wait_for_a_word(void)
-{
-	volatile uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	pid_t pid = fork();
-	int status;
-
-	if (!pid) {
-		struct timespec long_time = { 20, 0 };
-
-		_exit(syscall(SYS_futex, word, 0 /* FUTEX_WAIT */, 0, &long_time, NULL, 0) ? errno : 0);
-	}
-	stop_and_go_on(pid);
-	while (syscall(SYS_futex, word, 1 /* FUTEX_WAKE */, 1, NULL, NULL, 0) == 0 && !waitpid(pid, &status, WNOHANG))
-		sched_yield();
-	if (waitpid(pid, &status, 0) < 0)
-		IS(errno, ECHILD);
-	IS(status, 0);
-}
-
-static void a_stop_ends_no_sleep(void)
-{
-	int64_t start = now_ms();
-	pid_t pid = fork();
-
-	if (!pid) {
-		struct timespec time = { 0, 300000000 };
-
-		_exit(nanosleep(&time, NULL) ? errno : 0);
-	}
-	stop_and_go_on(pid);
-	ENDS(pid, 0);
-	CHECK(now_ms() - start >= 299);
-}
-
 TESTS(T(default_actions_are_taken), T(handler_runs_before_kill_returns), T(information_names_the_sender), T(blocked_signal_waits),
 	T(kill_and_stop_cannot_be_caught_or_blocked), T(signal_is_blocked_in_its_handler), T(mask_of_the_action_holds_during_the_handler),
 	T(reset_hand_takes_one_signal), T(interrupted_read_fails_or_goes_on), T(ignored_signal_interrupts_nothing),
@@ -672,5 +608,4 @@ TESTS(T(default_actions_are_taken), T(handler_runs_before_kill_returns), T(infor
 	T(handler_may_change_the_registers), T(faults_give_their_signals), T(blocked_fault_ends_the_process),
 	T(every_register_survives_a_handler), T(timers_repeat_and_stop),
 	T(child_inherits_handlers_and_mask_but_nothing_pending), T(end_of_a_child_is_signalled), T(ignored_children_are_not_waited_for),
-	T(kill_reports_who_is_not_there), T(group_gets_a_signal_together), T(a_wild_stack_pointer_ends_only_its_process),
-	T(a_stop_ends_no_wait_for_a_word), T(a_stop_ends_no_sleep))
+	T(kill_reports_who_is_not_there), T(group_gets_a_signal_together), T(a_wild_stack_pointer_ends_only_its_process))

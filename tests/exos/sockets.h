@@ -4,7 +4,6 @@
 #include "lib.h"
 
 #include <poll.h>
-#include <sched.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -100,22 +99,4 @@ __attribute__((unused)) static short ready(int fd, short wanted)
 
 	CHECK(poll(&p, 1, 0) >= 0);
 	return p.revents;
-}
-
-/* A process is asleep: nothing else says that a call waits. */
-__attribute__((unused)) static void until_asleep(pid_t pid)
-{
-	char path[64], text[256], state;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	do {
-		sched_yield();
-		int fd = open(path, O_RDONLY);
-		CHECK(fd >= 0);
-		ssize_t n = read(fd, text, sizeof text - 1);
-		close(fd);
-		CHECK(n > 0);
-		text[n] = 0;
-		state = strrchr(text, ')')[2];
-	} while (state != 'S');
 }

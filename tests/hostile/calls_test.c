@@ -8,7 +8,41 @@
 #endif
 #define CALLS 1000000
 
-/* Arguments that could be meant. */
+/* Arguments that could be meant, of the calls of the network. False: this is none of them. */
+static bool plausible_network(struct caller *c, uint32_t call, struct aegis_cap *cap, uint64_t a[5])
+{
+	struct pool *p = &c->pool;
+
+	switch (call) {
+	case CALL_ring_create:
+		a[0] = (uint64_t)&p->ring;
+		break;
+	case CALL_ring_destroy:
+		a[0] = c->frames[roll(c, NAMES)];
+		break;
+	case CALL_filter_install:
+		a[0] = (uint64_t)&p->filter, a[1] = (uint64_t)(roll(c, 2) ? cap : &p->caps[1 + roll(c, 2)]);
+		break;
+	case CALL_filter_change:
+	case CALL_filter_remove:
+		a[0] = c->filters[roll(c, NAMES)], a[1] = some_env(c);
+		break;
+	case CALL_guard_add:
+		a[0] = c->frames[roll(c, NAMES)], a[1] = (uint64_t)p->atoms, a[2] = roll(c, 3), a[3] = (uint64_t)(roll(c, 2) ? cap : &p->caps[1 + roll(c, 2)]);
+		break;
+	case CALL_net_send:
+		a[0] = c->frames[roll(c, NAMES)], a[1] = (uint64_t)p->sends, a[2] = 1 + roll(c, 4);
+		break;
+	case CALL_handler_attach:
+		a[0] = (uint64_t)&p->handler;
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+/* The same of all calls. */
 static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
 {
 	struct pool *p = &c->pool;
@@ -76,30 +110,9 @@ static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
 	case CALL_machine_off:
 		a[0] = (uint64_t)cap, a[1] = 1;
 		break;
-	case CALL_ring_create:
-		a[0] = (uint64_t)&p->ring;
-		break;
-	case CALL_ring_destroy:
-		a[0] = c->frames[roll(c, NAMES)];
-		break;
-	case CALL_filter_install:
-		a[0] = (uint64_t)&p->filter, a[1] = (uint64_t)(roll(c, 2) ? cap : &p->caps[1 + roll(c, 2)]);
-		break;
-	case CALL_filter_change:
-	case CALL_filter_remove:
-		a[0] = c->filters[roll(c, NAMES)], a[1] = some_env(c);
-		break;
-	case CALL_guard_add:
-		a[0] = c->frames[roll(c, NAMES)], a[1] = (uint64_t)p->atoms, a[2] = roll(c, 3), a[3] = (uint64_t)(roll(c, 2) ? cap : &p->caps[1 + roll(c, 2)]);
-		break;
-	case CALL_net_send:
-		a[0] = c->frames[roll(c, NAMES)], a[1] = (uint64_t)p->sends, a[2] = 1 + roll(c, 4);
-		break;
-	case CALL_handler_attach:
-		a[0] = (uint64_t)&p->handler;
-		break;
 	default: /* those that take an environment */
-		a[0] = some_env(c);
+		if (!plausible_network(c, call, cap, a))
+			a[0] = some_env(c);
 	}
 }
 

@@ -224,6 +224,39 @@ static void vectoring(void)
 	detach();
 }
 
+/* Frames whose numbers follow each other are one piece, to the last byte; any others end it. */
+static void runs_of_frames(void)
+{
+	struct aegis_ebpf last[] = { LOAD64(2, 1, 16), ADD(2, 2 * FRAME_SIZE - 8), STORE64(2, 0, 1), RETURN(ASH_DONE) };
+	struct aegis_ebpf number[] = { LOAD64(2, 1, 16), CONSTANT(3, 77), ADD(2, 2 * FRAME_SIZE - 8), STORE64(2, 0, 3), RETURN(ASH_DONE) };
+	frame_t run[2], reversed[2];
+	volatile uint64_t *word = (volatile uint64_t *)(MEMORY + 8 * FRAME_SIZE - 8);
+
+	do /* as a fresh machine's frames are next to each other, soon */
+		run[0] = frame(), run[1] = frame();
+	while (run[1] != run[0] + 1 && run[0] != run[1] + 1);
+	if (run[1] < run[0]) {
+		frame_t first = run[1];
+
+		run[1] = run[0];
+		run[0] = first;
+	}
+	reversed[0] = run[1], reversed[1] = run[0];
+	bind(0, MEMORY + 7 * FRAME_SIZE, BIND_ENTRY(run[1], BIND_READ | BIND_WRITE));
+	is(attach_to(filter, last, sizeof(last) / sizeof(last[0]), 3, run, 2), -E_INVALID, "a_pointer_is_not_stored_there_either");
+	is(attach_to(filter, number, sizeof(number) / sizeof(number[0]), 3, run, 2), 0, "memory_of_two_frames_in_a_row");
+	ok(provoke() && *word == 77, "is_written_to_its_end");
+	detach();
+	*word = 0;
+	is(attach_to(filter, number, sizeof(number) / sizeof(number[0]), 3, reversed, 2), 0, "the_same_frames_in_another_order");
+	ok(!provoke() && !*word, "are_no_run");
+	detach();
+	is(attach_to(filter, number, sizeof(number) / sizeof(number[0]), 3, run, 1), 0, "one_of_them");
+	ok(!provoke() && !*word, "ends_where_it_ends");
+	detach();
+	bind_once(0, MEMORY + 7 * FRAME_SIZE, 0);
+}
+
 static void ends(void)
 {
 	struct aegis_ebpf answer[] = ANSWERING(ANSWER);
@@ -257,6 +290,7 @@ void test_main(void)
 	verdicts();
 	lengths();
 	vectoring();
+	runs_of_frames();
 	ends();
 	port_close(&out);
 }

@@ -12,8 +12,8 @@ boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when
 	# Two network interfaces on one hub, as ./exo run --net hub has them.
 	case $1 in
 	*/net_test | */handlers_test | */network*_test | */calls_test)
-		cpus+=(-netdev hubport,id=net0,hubid=0 -device virtio-net-device,netdev=net0,mac=52:54:00:12:34:50,tx=timer
-			-netdev hubport,id=net1,hubid=0 -device virtio-net-device,netdev=net1,mac=52:54:00:12:34:51 -global virtio-mmio.force-legacy=false)
+		cpus+=(-netdev "hubport,id=net0,hubid=0" -device "virtio-net-device,netdev=net0,mac=52:54:00:12:34:50,tx=timer"
+			-netdev "hubport,id=net1,hubid=0" -device "virtio-net-device,netdev=net1,mac=52:54:00:12:34:51" -global virtio-mmio.force-legacy=false)
 		;;
 	esac
 	timeout "$seconds" qemu-system-x86_64 -M microvm,isa-serial=off -accel tcg -cpu max -m 512M -nodefaults -no-user-config -display none \

@@ -28,8 +28,10 @@ capture machine --file /usr/bin/sort --file /usr/bin/cut -- bash -c \
 is "$output" "1 2 3 inner 4" "bash runs other dynamic executables in pipes"
 is "$status" 143 "and ends by its own signal"
 
-gcc -O1 -shared -fPIC -o "$scratch/library.so" "$sources/library.c" && gcc -O1 -Wl,-z,now -o "$scratch/loaded" "$sources/loaded.c" "$scratch/library.so" &&
-	gcc -O1 -o "$scratch/threads" "$sources/threads.c" && gcc -static -O1 -o "$scratch/try" "$sources/try.c" || not_ok "the test programs compile"
+if ! { gcc -O1 -shared -fPIC -o "$scratch/library.so" "$sources/library.c" && gcc -O1 -Wl,-z,now -o "$scratch/loaded" "$sources/loaded.c" "$scratch/library.so" &&
+	gcc -O1 -o "$scratch/threads" "$sources/threads.c" && gcc -static -O1 -o "$scratch/try" "$sources/try.c"; }; then
+	not_ok "the test programs compile"
+fi
 capture machine -- "$scratch/loaded" "$scratch/library.so"
 take_points
 is "$status" 0 "a program with a library: all of that"
@@ -122,7 +124,7 @@ for ((n = 0; n < ${ROUNDS:-40}; n++)); do
 	cp "$scratch/where" "$scratch/spoilt/$n"
 	for ((i = 0; i < 3; i++)); do
 		# Header and program header table: 64 + 13 * 56 bytes.
-		printf "\\x$(printf %02x $((RANDOM % 256)))" | dd of="$scratch/spoilt/$n" bs=1 seek=$((16 + RANDOM % 776)) conv=notrunc status=none
+		printf %b "\\x$(printf %02x $((RANDOM % 256)))" | dd of="$scratch/spoilt/$n" bs=1 seek=$((16 + RANDOM % 776)) conv=notrunc status=none
 	done
 done
 capture machine --timeout 100 --file "$scratch/spoilt:/spoilt" --file "$scratch/where:/where" --file "$library_folder/libc.so.6" --file /lib64/ld-linux-x86-64.so.2 -- \

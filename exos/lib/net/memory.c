@@ -4,6 +4,7 @@
 
 #define SMALLEST 5 /* 1 << 5 bytes */
 #define CLASSES 8
+_Static_assert(MEMORY_MAX == 1 << (SMALLEST + CLASSES - 1), "the largest class");
 
 struct piece {
 	struct piece *next;
@@ -71,10 +72,12 @@ void *memory_get_sized(size_t n)
 
 void memory_put_sized(void *p)
 {
-	uint8_t *start = (uint8_t *)p - 16;
+	uint8_t *start;
 
-	if (p)
-		memory_put(start, *(size_t *)start);
+	if (!p)
+		return;
+	start = (uint8_t *)p - 16;
+	memory_put(start, *(size_t *)start);
 }
 
 uint64_t memory_frames(void) { return frames; }

@@ -3,6 +3,7 @@
 #include <exos/lib/net/ring.h>
 #include <exos/lib/vm/pool.h>
 #include <exos/lib/x86_64/calls.h>
+#include <exos/net/filter.h>
 
 #include <aegis/x86_64/stubs.h>
 #include <stdio.h>
@@ -73,18 +74,12 @@ static void release(void *data, void *p)
 	memory_put_sized(p);
 }
 
-/* Connections come by their listener's filter; so does what is no endpoint's by the domain's. Offsets are of frames without VLAN tags, and IPv4 without options. */
+/* Connections come by their listener's filter; so does what is no endpoint's by the domain's. */
 static uint32_t filter_add(void *data, const struct net_filter_key *key, uint64_t tag)
 {
-	const uint8_t *to = port_ring.address;
-	struct aegis_atom atoms[] = {
-		{ .offset = 12, .size = 2, .mask = 0xffff, .value = 0x0800 },
-		{ .offset = 14, .size = 1, .mask = 0xff, .value = 0x45 },
-		{ .offset = 23, .size = 1, .mask = 0xff, .value = key->protocol },
-		{ .offset = 36, .size = 2, .mask = 0xffff, .value = key->local.port },
-		{ .offset = 30, .size = 4, .mask = UINT32_MAX, .value = (uint32_t)to[0] << 24 | (uint32_t)to[1] << 16 | (uint32_t)to[2] << 8 | to[3] },
-	};
-	struct aegis_filter_spec spec = { .ring = port_ring.ring, .env = own, .atoms = (uintptr_t)atoms, .atom_count = sizeof(atoms) / sizeof(atoms[0]), .device = DEVICE_NET0 };
+	struct net_filter_key own_key = { .protocol = key->protocol, .local = { net_from_ipv4(port_ring.address), key->local.port } };
+	struct net_atoms atoms = net_atoms_ipv4(&own_key);
+	struct aegis_filter_spec spec = { .ring = port_ring.ring, .env = own, .atoms = (uintptr_t)atoms.list, .atom_count = atoms.n, .device = DEVICE_NET0 };
 	int64_t number;
 
 	(void)data, (void)tag; /* a listener's: connections have others */
@@ -151,6 +146,8 @@ int port_start(uint32_t slots, struct net_stack **out)
 	*out = stack;
 	return (int)error;
 }
+
+const struct exos_net *port_interface(void) { return &port_ring; }
 
 static const struct aegis_packet *slot(uint32_t n)
 {

@@ -20,6 +20,7 @@ void port_turn(void);
  * -EINTR: a signal was handled. */
 int port_wait(uint64_t deadline);
 uint64_t port_now(void); /* ns, monotonic; no call */
+const struct exos_net *port_interface(void); /* what the net call has told, addresses among it */
 
 /* A frame of memory, of which the stack has released every piece, may have other contents afterwards: what refers to it and waits yet for the device's room (sent
  * again, or of a connection that has ended) is given up. Costs nothing when nothing waits. */

@@ -16,6 +16,7 @@ struct compiler {
 	const struct aegis_ebpf *program;
 	struct handler_work *work;
 	uint32_t n, at;
+	uint32_t memory;    /* bytes of it */
 	size_t fail;        /* where a run is ended */
 	uint8_t rooms;      /* sizes (by their code) of accesses to the packet that are checked */
 	bool frame_pointer; /* is used */
@@ -24,7 +25,7 @@ struct compiler {
 /* ---- Checks ---- */
 
 static int32_t base_of(uint32_t region) { return region == KIND_PACKET ? IN_RUN(context.packet) : region == KIND_MEMORY ? IN_RUN(context.memory) : IN_RUN(stack); }
-static int32_t limit_of(uint32_t region) { return region == KIND_MEMORY ? (int32_t)FRAME_SIZE : ASH_STACK; }
+static int32_t limit_of(const struct compiler *c, uint32_t region) { return region == KIND_MEMORY ? (int32_t)c->memory : ASH_STACK; }
 static uint32_t room_of(const struct aegis_ebpf *i) { return __builtin_ctz(ebpf_size(i)); }
 
 /* The address lies in the region, and so do the bytes behind it: its distance from the beginning is at most the region's length less the size. One
@@ -40,7 +41,7 @@ static void check_access(struct compiler *c, const struct aegis_ebpf *i, uint32_
 	if (region == KIND_PACKET)
 		emit_op_memory(&c->e, OP_CMP, T1, RUN, IN_RUN(room) + 8 * room_of(i));
 	else
-		emit_op_immediate(&c->e, true, OP_CMP, T1, limit_of(region) - ebpf_size(i));
+		emit_op_immediate(&c->e, true, OP_CMP, T1, limit_of(c, region) - ebpf_size(i));
 	emit_jump_if(&c->e, CC_A, c->fail);
 }
 
@@ -51,7 +52,7 @@ static void region_length(struct compiler *c, uint32_t region)
 		emit_load(&c->e, T2, RUN, IN_RUN(context.packet_end));
 		emit_op_memory(&c->e, OP_SUB, T2, RUN, IN_RUN(context.packet));
 	} else {
-		emit_constant(&c->e, true, T2, limit_of(region));
+		emit_constant(&c->e, true, T2, limit_of(c, region));
 	}
 }
 
@@ -435,10 +436,10 @@ static void round_over(struct compiler *c)
 	emit_byte(&c->e, 0xc3);
 }
 
-int64_t handler_compile(const struct aegis_ebpf *program, uint32_t n, uint8_t *code, size_t room, void *work, const char **reason)
+int64_t handler_compile(const struct aegis_ebpf *program, uint32_t n, uint32_t memory, uint8_t *code, size_t room, void *work, const char **reason)
 {
-	struct compiler c = {.e = {.code = code, .room = room}, .program = program, .work = work, .n = n};
-	int64_t result = handler_inspect(program, n, work);
+	struct compiler c = {.e = {.code = code, .room = room}, .program = program, .work = work, .n = n, .memory = memory};
+	int64_t result = handler_inspect(program, n, memory, work);
 
 	if (reason)
 		*reason = result ? c.work->text : NULL;

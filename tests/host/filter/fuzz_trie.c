@@ -42,7 +42,8 @@ static struct aegis_atom random_atom(uint32_t shifts)
 {
 	static const struct aegis_atom fields[] = {
 		{12, 2, ATOM_COMPARE, 0xffff, 0}, {12, 1, ATOM_COMPARE, 0xff, 0}, {20, 4, ATOM_COMPARE, 0x030000ff, 0}, {23, 1, ATOM_COMPARE, 0xff, 0}, {26, 4, ATOM_COMPARE, 0xffffffff, 0},
-		{30, 4, ATOM_COMPARE, 0xffffffff, 0}, {30, 2, ATOM_COMPARE, 0x0303, 0}, {0, 2, ATOM_COMPARE, 0xffff, 0}, {2, 2, ATOM_COMPARE, 0xffff, 0}, {0, 4, ATOM_COMPARE, 0x0100ffff, 0}, {3, 1, ATOM_COMPARE, 0x0f, 0}, {50, 4, ATOM_COMPARE, 0x03000001, 0}, {44, 2, ATOM_COMPARE, 0xffff, 0}, {60, 1, ATOM_COMPARE, 3, 0}};
+		{30, 4, ATOM_COMPARE, 0xffffffff, 0}, {30, 2, ATOM_COMPARE, 0x0303, 0}, {0, 2, ATOM_COMPARE, 0xffff, 0}, {2, 2, ATOM_COMPARE, 0xffff, 0}, {0, 4, ATOM_COMPARE, 0x0100ffff, 0},
+		{3, 1, ATOM_COMPARE, 0x0f, 0}, {50, 4, ATOM_COMPARE, 0x03000001, 0}, {44, 2, ATOM_COMPARE, 0xffff, 0}, {60, 1, ATOM_COMPARE, 3, 0}};
 	struct aegis_atom a;
 
 	if (shifts < NET_SHIFTS_MAX && random_below(7) == 0) {

@@ -31,7 +31,7 @@ static uint32_t any_packet(uint8_t *packet)
 /* Runs what was accepted: null, or what was wrong. */
 static const char *run(uint32_t n)
 {
-	static uint8_t packet[2048], memory[FRAME_SIZE];
+	static uint8_t packet[2048], memory[WORLD_MEMORY_MOST];
 	const char *wrong = NULL;
 
 	for (uint32_t i = 0; i < 64; i++)
@@ -124,6 +124,7 @@ static const char *round_of(uint32_t kind, uint64_t round, bool show, bool *acce
 		mutate(n);
 	if (show)
 		world_print(program, n);
+	world_memory = (1 + random_below(WORLD_MEMORY_MOST / FRAME_SIZE)) * FRAME_SIZE;
 	refused = world_compile(program, n);
 	*accepted = !refused;
 	if (show && refused)

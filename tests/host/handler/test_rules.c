@@ -332,17 +332,17 @@ static void lengths(void)
 	for (uint32_t i = 1; i < ASH_LENGTH_MAX; i++)
 		program[i] = turn[0];
 	program[ASH_LENGTH_MAX - 1] = end[0];
-	size = handler_compile(program, ASH_LENGTH_MAX, code, sizeof(code), work, &why);
+	size = handler_compile(program, ASH_LENGTH_MAX, FRAME_SIZE, code, sizeof(code), work, &why);
 	point(size > 0, "as many loops as instructions are accepted", why);
 	memset(code, 0x5a, sizeof(code));
 	for (uint32_t room = 0; room < (uint32_t)size; room += 1 + room / 16) {
-		if (handler_compile(program, ASH_LENGTH_MAX, code, room, work, &why) >= 0 || code[room] != 0x5a) {
+		if (handler_compile(program, ASH_LENGTH_MAX, FRAME_SIZE, code, room, work, &why) >= 0 || code[room] != 0x5a) {
 			point(false, "what does not fit is refused and nothing is written past the room", why);
 			return;
 		}
 		memset(code, 0x5a, room);
 	}
-	point(handler_compile(program, ASH_LENGTH_MAX, code, size, work, NULL) == size,
+	point(handler_compile(program, ASH_LENGTH_MAX, FRAME_SIZE, code, size, work, NULL) == size,
 		"what does not fit is refused and nothing is written past the room", "what fits exactly is refused");
 }
 
@@ -372,6 +372,45 @@ static void tangled(void)
 	point(why && strstr(why, "too often"), "inspection ends, if need be by refusing", why);
 }
 
+/* Memory of several frames is one region, to its last byte and no further. */
+static void large_memory(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t expected;
+		struct aegis_ebpf program[24];
+	} known[] = {
+		{"the last 8 bytes of two frames", ASH_DONE,
+			{LOAD(DOUBLE, 2, 1, MEMORY_FIELD), STORE_K(DOUBLE, 2, 2 * FRAME_SIZE - 8, -1), MOV_K(0, ASH_DONE), EXIT}},
+		{"one further is the ring", ASH_RING,
+			{LOAD(DOUBLE, 2, 1, MEMORY_FIELD), STORE_K(DOUBLE, 2, 2 * FRAME_SIZE - 7, -1), MOV_K(0, ASH_DONE), EXIT}},
+		{"the same by an offset that is not known", ASH_RING,
+			{LOAD(DOUBLE, 2, 1, MEMORY_FIELD), LOAD(DOUBLE, 3, 1, TAG), ALU_X(ADD, 2, 3), STORE_K(DOUBLE, 2, 2 * FRAME_SIZE - 8, -1),
+				MOV_K(0, ASH_DONE), EXIT}},
+		{"its end", 2, {LOAD(DOUBLE, 2, 1, MEMORY_FIELD), LOAD(DOUBLE, 0, 1, MEMORY_END), ALU_X(SUB, 0, 2), ALU_K(RSH, 0, FRAME_SHIFT), EXIT}},
+		{"a call that reads over both frames", ASH_DONE,
+			{LOAD(DOUBLE, 1, 1, MEMORY_FIELD), ALU_K(ADD, 1, FRAME_SIZE - 8), MOV_K(2, FRAME_SIZE + 8), CALL(ASH_CALL_SUM), MOV_K(0, ASH_DONE), EXIT}},
+		{"one that reads further", ASH_RING,
+			{LOAD(DOUBLE, 1, 1, MEMORY_FIELD), ALU_K(ADD, 1, FRAME_SIZE - 8), MOV_K(2, FRAME_SIZE + 9), CALL(ASH_CALL_SUM), MOV_K(0, ASH_DONE), EXIT}},
+	};
+	static uint8_t packet[64];
+	static struct outcome out;
+	char name[200];
+
+	world_memory = 2 * FRAME_SIZE;
+	for (uint32_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		struct input in = {.length = sizeof(packet), .packet = packet, .tag = 1, .steps = ASH_STEPS};
+		uint32_t n = length_of(known[i].program);
+		const char *wrong = world_compile(known[i].program, n);
+
+		if (!wrong)
+			wrong = world_compare(known[i].program, n, &in, &out);
+		snprintf(name, sizeof(name), "large memory: %s", known[i].name);
+		point(!wrong && out.result == known[i].expected, name, wrong ? wrong : "another result");
+	}
+	world_memory = FRAME_SIZE;
+}
+
 int main(void)
 {
 	world_make();
@@ -386,6 +425,7 @@ int main(void)
 		point(good, name, why);
 	}
 	known_results();
+	large_memory();
 	learning();
 	tangled();
 	lengths();

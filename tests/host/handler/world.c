@@ -19,6 +19,7 @@
 /* A page that can be used between two that cannot. A region lies at its beginning or at its end. */
 struct area {
 	uint8_t *page;
+	uint32_t size; /* of all that can be used, whole frames */
 };
 enum { AREA_PACKET, AREA_MEMORY, AREA_STACK, AREAS };
 static struct area areas[2][AREAS]; /* for the compiled code, and for the interpreter */
@@ -30,6 +31,7 @@ static struct handler_run run;
 static const struct aegis_ebpf *running;
 static uint32_t running_length;
 char world_doing[256];
+uint32_t world_memory = FRAME_SIZE;
 
 static void say(const char *text)
 {
@@ -48,11 +50,11 @@ static void fault(int number)
 	_exit(1);
 }
 
-static uint8_t *guarded_page(void)
+static uint8_t *guarded(uint32_t size)
 {
-	uint8_t *p = mmap(NULL, 3 * FRAME_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *p = mmap(NULL, size + 2 * FRAME_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (p == MAP_FAILED || mprotect(p + FRAME_SIZE, FRAME_SIZE, PROT_READ | PROT_WRITE))
+	if (p == MAP_FAILED || mprotect(p + FRAME_SIZE, size, PROT_READ | PROT_WRITE))
 		abort();
 	return p + FRAME_SIZE;
 }
@@ -69,7 +71,7 @@ void world_make(void)
 	sigaction(SIGILL, &action, NULL);
 	for (int i = 0; i < 2; i++)
 		for (int a = 0; a < AREAS; a++)
-			areas[i][a].page = guarded_page();
+			areas[i][a].page = guarded(areas[i][a].size = a == AREA_MEMORY ? WORLD_MEMORY_MOST : FRAME_SIZE);
 	code = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (code == MAP_FAILED)
 		abort();
@@ -81,7 +83,7 @@ const char *world_compile(const struct aegis_ebpf *program, uint32_t n)
 	int64_t size;
 
 	memset(work, POISON, sizeof(work)); /* whatever was there before */
-	size = handler_compile(program, n, code, CODE_SIZE, work, &reason);
+	size = handler_compile(program, n, world_memory, code, CODE_SIZE, work, &reason);
 	code_size = size > 0 ? size : 0;
 	if (size > 0)
 		return NULL;
@@ -104,7 +106,7 @@ static uint64_t digest(const uint8_t *from, uint64_t n)
 static int64_t note(uint32_t number, uint64_t target, const uint8_t *from, uint64_t length)
 {
 	const uint8_t *starts[] = {run.context.packet, run.context.memory, run.stack};
-	uint64_t lengths[] = {run.context.packet_end - run.context.packet, FRAME_SIZE, ASH_STACK};
+	uint64_t lengths[] = {run.context.packet_end - run.context.packet, world_memory, ASH_STACK};
 	struct noted_call call = {.number = number, .region = AREAS, .target = target, .length = length};
 
 	for (uint32_t region = 0; number != ASH_CALL_TIME && region < AREAS; region++) {
@@ -152,7 +154,7 @@ static int64_t call_copy(void *owner, uint64_t offset, const uint8_t *from, uint
 	if (owner != &run)
 		abort();
 	note(ASH_CALL_COPY, offset, from, length);
-	if (offset > FRAME_SIZE || length > FRAME_SIZE - offset)
+	if (offset > world_memory || length > world_memory - offset)
 		return -E_INVALID;
 	memmove(run.context.memory + offset, from, length);
 	return sum(run.context.memory + offset, length);
@@ -175,20 +177,20 @@ static int64_t call_time(void *owner)
 
 /* ---- Runs ---- */
 
-/* The region of so many bytes in an area; the rest of its page is poisoned. */
+/* The region of so many bytes in an area; the rest of it is poisoned. */
 static uint8_t *place(struct area *area, uint32_t length, bool at_end)
 {
-	memset(area->page, POISON, FRAME_SIZE);
-	return at_end ? area->page + FRAME_SIZE - length : area->page;
+	memset(area->page, POISON, area->size);
+	return at_end ? area->page + area->size - length : area->page;
 }
 
 static void check_around(const struct area *area, const uint8_t *region, uint32_t length)
 {
-	static uint8_t poison[FRAME_SIZE];
+	static uint8_t poison[WORLD_MEMORY_MOST];
 
 	if (!poison[0])
 		memset(poison, POISON, sizeof(poison));
-	if (memcmp(area->page, poison, region - area->page) || memcmp(region + length, poison, area->page + FRAME_SIZE - region - length)) {
+	if (memcmp(area->page, poison, region - area->page) || memcmp(region + length, poison, area->page + area->size - region - length)) {
 		say("not ok - a handler writes nothing outside its regions\n");
 		fault(0);
 	}
@@ -202,23 +204,24 @@ static void prepare(const struct input *in, struct outcome *out, struct area *at
 	run = (struct handler_run){.steps = in->steps, .owner = &run, .send = call_send, .copy = call_copy, .sum = call_sum, .time = call_time};
 	run.context.packet = place(&at[AREA_PACKET], in->length, at_end);
 	run.context.packet_end = run.context.packet + in->length;
-	run.context.memory = at[AREA_MEMORY].page;
-	run.context.memory_end = run.context.memory + FRAME_SIZE;
+	run.context.memory = place(&at[AREA_MEMORY], world_memory, at_end);
+	run.context.memory_end = run.context.memory + world_memory;
 	run.context.tag = in->tag;
 	run.context.arrived = in->tag * 3;
 	run.stack = place(&at[AREA_STACK], ASH_STACK, !at_end);
 	memcpy(run.context.packet, in->packet, in->length);
 	if (in->memory)
-		memcpy(run.context.memory, in->memory, FRAME_SIZE);
+		memcpy(run.context.memory, in->memory, world_memory);
 	else
-		memset(run.context.memory, 0, FRAME_SIZE);
+		memset(run.context.memory, 0, world_memory);
 }
 
 static void conclude(const struct input *in, struct outcome *out, struct area *at)
 {
 	out->steps = run.steps;
 	memcpy(out->packet, run.context.packet, in->length);
-	memcpy(out->memory, run.context.memory, FRAME_SIZE);
+	memcpy(out->memory, run.context.memory, world_memory);
+	check_around(&at[AREA_MEMORY], run.context.memory, world_memory);
 	check_around(&at[AREA_PACKET], run.context.packet, in->length);
 	check_around(&at[AREA_STACK], run.stack, ASH_STACK);
 }
@@ -288,7 +291,7 @@ const char *world_compare(const struct aegis_ebpf *program, uint32_t n, const st
 		return "the calls differ";
 	if (memcmp(out->packet, other.packet, in->length))
 		return "the packets differ";
-	if (memcmp(out->memory, other.memory, FRAME_SIZE))
+	if (memcmp(out->memory, other.memory, world_memory))
 		return "the memories differ";
 	return NULL;
 }

@@ -7,6 +7,7 @@
 
 #include <kernel/filter/handler.h>
 
+#define WORLD_MEMORY_MOST (3 * FRAME_SIZE)
 #define CALLS_NOTED 600
 struct noted_call {
 	uint32_t number, region;
@@ -19,7 +20,7 @@ struct outcome {
 	int64_t steps;
 	uint32_t calls; /* how many, of which CALLS_NOTED are kept */
 	struct noted_call noted[CALLS_NOTED];
-	uint8_t packet[2048], memory[FRAME_SIZE];
+	uint8_t packet[2048], memory[WORLD_MEMORY_MOST];
 	uint32_t sent_length; /* the last frame that was sent */
 	uint8_t sent[2048];
 };
@@ -28,11 +29,12 @@ struct outcome {
 struct input {
 	uint32_t length;
 	const uint8_t *packet; /* of at most 2048 bytes */
-	const uint8_t *memory; /* a frame, or null: zeros */
+	const uint8_t *memory; /* world_memory bytes, or null: zeros */
 	uint64_t tag;
 	int64_t steps;
 };
 
+extern uint32_t world_memory; /* bytes of memory of what is compiled next: whole frames, one at first */
 void world_make(void);
 /* Compiles; null or the reason why not. The code is then what world_run runs. */
 const char *world_compile(const struct aegis_ebpf *program, uint32_t n);

@@ -42,7 +42,6 @@ extern struct m_slice m_slices[MACHINE_CPUS][MACHINE_POSITIONS];
 extern env_id m_running[MACHINE_CPUS]; /* 0: idle */
 extern struct aegis_limits m_total; /* limits of all accounts together */
 
-void m_start(void); /* as the kernel is now: just booted */
 struct m_env *m_find(env_id id); /* 0: the current one; null: none */
 struct m_env *m_current(void);
 static inline struct m_env *m_account(const struct m_env *e) { return m_find(e->account); }

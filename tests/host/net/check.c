@@ -2,9 +2,7 @@
 
 #include "check.h"
 
-static uint64_t state;
-static int points, failed;
-struct wire wire;
+struct wire wire = { .now = 1000 * SECOND, .hosts = { &wire.hosts, &wire.hosts }, .frames = { &wire.frames, &wire.frames }, .delay = 50000 };
 
 struct filter {
 	struct list link;
@@ -12,45 +10,6 @@ struct filter {
 	struct net_filter_key key;
 	uint64_t tag;
 };
-
-void test_start(int argc, char **argv)
-{
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-
-	setlinebuf(stdout);
-	printf("# seed %lu\n", seed);
-	state = seed * 0x9e3779b97f4a7c15u | 1;
-	list_init(&wire.hosts);
-	list_init(&wire.frames);
-	wire.now = 1000 * SECOND;
-	wire.delay = 50000;
-}
-
-void ok(bool good, const char *what, ...)
-{
-	va_list arguments;
-
-	printf("%sok %d - ", good ? "" : "not ", ++points);
-	va_start(arguments, what);
-	vprintf(what, arguments);
-	va_end(arguments);
-	putchar('\n');
-	failed += !good;
-}
-
-int done_testing(void)
-{
-	printf("1..%d\n", points);
-	return failed > 0;
-}
-
-uint64_t random_below(uint64_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state % n;
-}
 
 void panic(const char *text, ...)
 {

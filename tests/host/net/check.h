@@ -1,15 +1,11 @@
-/* What the tests of the network stack share: TAP, random numbers of a seed that is printed, and a wire between stacks, on which time passes as the test wants it. */
+/* What the tests of the network stack share: a wire between stacks, on which time passes as the test wants it. */
 #pragma once
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <exos/net/ip.h>
-
-void test_start(int argc, char **argv); /* argument: the seed */
-void ok(bool good, const char *what, ...) __attribute__((format(printf, 2, 3)));
-int done_testing(void); /* the exit status */
-uint64_t random_below(uint64_t n);
+#include <tests/host/tap.h>
 
 #define FRAME_MAX 2048
 struct frame {
@@ -32,7 +28,6 @@ struct host {
 	bool no_filters;
 	struct list filters;
 	uint32_t last_filter;
-	uint64_t now_fixed;
 };
 struct wire {
 	uint64_t now;

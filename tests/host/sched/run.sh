@@ -14,7 +14,7 @@ for test in "$here"/test_*.c; do
 	name=$(basename "$test" .c)
 	with=
 	[ $name != test_time ] || with=exos/sched/time.c
-	gcc $flags -o "$build/$name" "$test" "$here/check.c" exos/lib/sched/tree.c exos/lib/sched/stride.c exos/lib/sched/lottery.c exos/lib/sched/edf.c $with -lm
+	gcc $flags -o "$build/$name" "$test" "$here/check.c" tests/host/tap.c exos/lib/sched/tree.c exos/lib/sched/stride.c exos/lib/sched/lottery.c exos/lib/sched/edf.c $with -lm
 	echo "# $name"
 	"$build/$name" "${SEED:-1}" || status=1
 done

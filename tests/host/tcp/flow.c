@@ -285,7 +285,7 @@ void raw_send_options(struct host *to, uint8_t flags, const uint8_t *options, ui
 	wire_send(raw.host, frame, make_ipv4(frame, to->address, raw.host->address, raw.own.address, raw.peer.address, 6, 0, 1, segment, length));
 }
 
-void raw_send(struct host *to, uint8_t flags, const void *data, uint32_t length)
+void forged_send(struct host *to, uint8_t flags, const void *data, uint32_t length)
 {
 	raw_send_options(to, flags, NULL, 0, data, length);
 	raw.seq += length + !!(flags & TCP_SYN) + !!(flags & TCP_FIN);
@@ -299,12 +299,12 @@ bool raw_connect(struct user *server, struct net_endpoint *l, uint16_t from, uin
 	raw.peer = (struct net_name){ v4(10, 0, 0, 2), port };
 	raw.seq = (uint32_t)random_below(1ul << 32);
 	raw.ack = 0;
-	raw_send(b, TCP_SYN, NULL, 0);
+	forged_send(b, TCP_SYN, NULL, 0);
 	wire_run(10 * MS);
 	if (raw.last.flags != (TCP_SYN | TCP_ACK) || raw.last.ack != raw.seq)
 		return false;
 	raw.ack = raw.last.seq + 1;
-	raw_send(b, TCP_ACK, NULL, 0);
+	forged_send(b, TCP_ACK, NULL, 0);
 	wire_run(10 * MS);
 	if (net_accept(l, &e) < 0)
 		return false;

@@ -57,7 +57,7 @@ struct raw {
 };
 extern struct raw raw;
 void raw_start(uint8_t last);           /* a host of its own at 10.0.0.last */
-void raw_send(struct host *to, uint8_t flags, const void *data, uint32_t length); /* raw.seq goes on */
+void forged_send(struct host *to, uint8_t flags, const void *data, uint32_t length); /* raw.seq goes on */
 void raw_send_options(struct host *to, uint8_t flags, const uint8_t *options, uint32_t options_length, const void *data, uint32_t length);
 uint32_t make_tcp(uint8_t *to, struct net_name source, struct net_name destination, uint32_t seq, uint32_t ack, uint8_t flags, uint32_t window, const uint8_t *options, uint32_t options_length, const void *data,
 	uint32_t length);

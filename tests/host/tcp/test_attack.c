@@ -36,7 +36,7 @@ static void bring_to(enum net_tcp_state state)
 	if (state == TCP_SYN_RECEIVED) {
 		raw.own.port = ++port;
 		raw.peer = (struct net_name){ v4(10, 0, 0, 2), 80 };
-		raw_send(b, TCP_SYN, NULL, 0);
+		forged_send(b, TCP_SYN, NULL, 0);
 		run(10 * MS);
 		raw.ack = raw.last.seq + 1;
 		return;
@@ -44,7 +44,7 @@ static void bring_to(enum net_tcp_state state)
 	if (!raw_connect(&server, l, ++port, 80))
 		ok(false, "connects");
 	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK) {
-		raw_send(b, TCP_FIN | TCP_ACK, NULL, 0);
+		forged_send(b, TCP_FIN | TCP_ACK, NULL, 0);
 		run(100 * MS);
 	}
 	if (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT)
@@ -52,13 +52,13 @@ static void bring_to(enum net_tcp_state state)
 	net_shutdown(server.e, false, true);
 	run(100 * MS);
 	if (state == TCP_CLOSING)
-		raw_send(b, TCP_FIN | TCP_ACK, NULL, 0);
+		forged_send(b, TCP_FIN | TCP_ACK, NULL, 0);
 	if (state == TCP_FIN_WAIT_2 || state == TCP_TIME_WAIT) {
 		raw.ack++;
-		raw_send(b, TCP_ACK, NULL, 0);
+		forged_send(b, TCP_ACK, NULL, 0);
 	}
 	if (state == TCP_TIME_WAIT)
-		raw_send(b, TCP_FIN | TCP_ACK, NULL, 0);
+		forged_send(b, TCP_FIN | TCP_ACK, NULL, 0);
 	run(100 * MS);
 }
 
@@ -94,19 +94,19 @@ static void resets(void)
 		raw.seq = right + 1000; /* in the window, but not what is next */
 		if (state == TCP_SYN_SENT)
 			raw.ack += 1000;
-		raw_send(b, TCP_RST | (state == TCP_SYN_SENT ? TCP_ACK : 0), NULL, 0);
+		forged_send(b, TCP_RST | (state == TCP_SYN_SENT ? TCP_ACK : 0), NULL, 0);
 		run(10 * MS);
 		stays = is_there(state);
 		challenged = raw.count > before;
 		raw.seq = right - 1000; /* before it */
-		raw_send(b, TCP_RST | (state == TCP_SYN_SENT ? TCP_ACK : 0), NULL, 0);
+		forged_send(b, TCP_RST | (state == TCP_SYN_SENT ? TCP_ACK : 0), NULL, 0);
 		run(10 * MS);
 		stays &= is_there(state);
 		ok(stays && (challenged || state == TCP_SYN_SENT || state == TCP_SYN_RECEIVED || state == TCP_TIME_WAIT), "%s: a RST that is nearly right does nothing, or is asked about", names[state]);
 		if (state == TCP_SYN_SENT)
 			raw.ack -= 1000;
 		raw.seq = right;
-		raw_send(b, TCP_RST | TCP_ACK, NULL, 0);
+		forged_send(b, TCP_RST | TCP_ACK, NULL, 0);
 		run(10 * MS);
 		ok(state == TCP_TIME_WAIT ? is_there(state) : state == TCP_SYN_RECEIVED ? !is_there(state) : state_of(&server) == TCP_CLOSED, "%s: the right one %s", names[state], state == TCP_TIME_WAIT ? "does nothing either (RFC 1337)" : "ends it");
 		if (state != TCP_SYN_RECEIVED)
@@ -131,12 +131,12 @@ static void no_storm(void)
 		before = raw.count;
 		for (int k = 0; k < 1000; k++) {
 			raw.seq = right + 100000;
-			raw_send(b, TCP_ACK, NULL, 0);
+			forged_send(b, TCP_ACK, NULL, 0);
 		}
 		run(10 * MS);
 		ok(raw.count - before <= 10, "%s: 1,000 acknowledgements from nowhere get %lu answers", names[states[i]], raw.count - before);
 		raw.seq = right;
-		raw_send(b, TCP_RST, NULL, 0);
+		forged_send(b, TCP_RST, NULL, 0);
 		forget_server();
 	}
 	pair_end();
@@ -152,16 +152,16 @@ static void blind(void)
 	right = raw.seq;
 	right_ack = raw.ack;
 	before = net_counters(b->stack)->tcp_challenges;
-	raw_send(b, TCP_SYN, NULL, 0);
+	forged_send(b, TCP_SYN, NULL, 0);
 	raw.seq = right;
 	run(10 * MS);
 	ok(is_there(TCP_ESTABLISHED) && net_counters(b->stack)->tcp_challenges == before + 1 && raw.last.flags == TCP_ACK && raw.last.ack == right, "a SYN is challenged");
 	for (int i = 0; i < 1000; i++) {
 		raw.ack = right_ack + 1 + (uint32_t)random_below(1u << 30);
-		raw_send(b, TCP_ACK, "evil", 4);
+		forged_send(b, TCP_ACK, "evil", 4);
 		raw.seq = right;
 		raw.ack = right_ack - 70000 - (uint32_t)random_below(1u << 30);
-		raw_send(b, TCP_ACK, "evil", 4);
+		forged_send(b, TCP_ACK, "evil", 4);
 		raw.seq = right;
 	}
 	before = raw.count;
@@ -171,11 +171,11 @@ static void blind(void)
 	raw.ack = right_ack;
 	for (int i = 0; i < 1000; i++) {
 		raw.seq = right + 70000 + (uint32_t)random_below(1u << 31);
-		raw_send(b, TCP_ACK, "evil", 4);
+		forged_send(b, TCP_ACK, "evil", 4);
 	}
 	run(100 * MS);
 	raw.seq = right;
-	raw_send(b, TCP_ACK, "\0", 1);
+	forged_send(b, TCP_ACK, "\0", 1);
 	run(100 * MS);
 	ok(server.received == 1, "what is outside of the window is refused, and the right byte taken");
 	forget_server();
@@ -188,31 +188,77 @@ static void old_duplicates(void)
 	raw.timestamps = true;
 	bring_to(TCP_ESTABLISHED);
 	raw.tsval = 5000;
-	raw_send(b, TCP_ACK, "abc", 3);
+	forged_send(b, TCP_ACK, "abc", 3);
 	run(100 * MS);
 	ok(server.received == 3 && raw.last.tsecr == 5000, "timestamps are echoed");
 	raw.tsval = 4999;
-	raw_send(b, TCP_ACK, "xyz", 3);
+	forged_send(b, TCP_ACK, "xyz", 3);
 	raw.seq -= 3;
 	run(100 * MS);
 	ok(server.received == 3 && raw.last.ack == raw.seq, "the right sequence number with an old timestamp is refused (PAWS)");
 	raw.timestamps = false;
-	raw_send(b, TCP_ACK, "xyz", 3);
+	forged_send(b, TCP_ACK, "xyz", 3);
 	raw.seq -= 3;
 	run(100 * MS);
 	ok(server.received == 3, "and without one");
 	raw.timestamps = true;
 	raw.tsval = 5001;
-	raw_send(b, TCP_ACK, "xyz", 3);
+	forged_send(b, TCP_ACK, "xyz", 3);
 	run(100 * MS);
 	ok(server.received == 6, "a newer one is taken");
 	raw.tsval = 100; /* 25 days later */
 	run(25ul * 24 * 3600 * SECOND);
-	raw_send(b, TCP_ACK, "xyz", 3);
+	forged_send(b, TCP_ACK, "xyz", 3);
 	run(100 * MS);
 	ok(server.received == 9, "after 24 days of silence timestamps begin anew");
 	forget_server();
 	pair_end();
+}
+
+static void syn_from_nowhere(uint32_t i)
+{
+	uint8_t options[24];
+
+	raw.own.port = (uint16_t)(1024 + i % 60000);
+	raw.seq = (uint32_t)random_below(1ul << 32);
+	raw_send_options(b, TCP_SYN, options, tcp_put_syn_options(options, 1460, true, true, true, i, 0), NULL, 0);
+}
+
+/* An honest one in the middle of it. */
+static void cookie_returned(void)
+{
+	uint8_t options[24];
+	struct net_endpoint *e = NULL;
+	const struct tcp *c;
+
+	raw.own.port = 999;
+	raw.seq = 12345;
+	raw.tsval = 777;
+	raw_send_options(b, TCP_SYN, options, tcp_put_syn_options(options, 1400, true, true, true, raw.tsval, 0), NULL, 0);
+	raw.seq++;
+	run(MS);
+	raw.timestamps = true;
+	raw.ack = raw.last.seq + 1;
+	forged_send(b, TCP_ACK, NULL, 0);
+	run(MS);
+	net_accept(l, &e);
+	c = tcp_of(e);
+	ok(e && net_counters(b->stack)->tcp_cookies_accepted == 1, "who returns a cookie is let in");
+	ok(e && c->timestamps && c->sack && c->snd_scale == TCP_SCALE && c->mss == 1400, "with what its SYN said: MSS %u, scale, SACK, timestamps", e ? c->mss : 0);
+	if (e)
+		net_abort(e);
+}
+
+static void cookies_guessed(void)
+{
+	for (int i = 0; i < 20000; i++) {
+		raw.own.port = (uint16_t)(1024 + random_below(60000));
+		raw.ack = (uint32_t)random_below(1ul << 32);
+		forged_send(b, TCP_ACK, NULL, 0);
+		if (i % 50 == 0)
+			run(MS);
+	}
+	ok(net_counters(b->stack)->tcp_cookies_accepted == 1, "20,000 guesses are refused");
 }
 
 /* What connections share with a flood: nothing. */
@@ -228,11 +274,7 @@ static void flood(void)
 	client.to_send = 4 << 20;
 	raw.peer = (struct net_name){ v4(10, 0, 0, 2), 80 };
 	for (uint32_t i = 0; i < 100000; i++) {
-		uint8_t options[24];
-
-		raw.own.port = (uint16_t)(1024 + i % 60000);
-		raw.seq = (uint32_t)random_below(1ul << 32);
-		raw_send_options(b, TCP_SYN, options, tcp_put_syn_options(options, 1460, true, true, true, i, 0), NULL, 0);
+		syn_from_nowhere(i);
 		if (i % 50 == 0) {
 			run(MS);
 			user_pump(&client);
@@ -246,39 +288,8 @@ static void flood(void)
 	syn_acks = net_counters(b->stack)->tcp_cookies_sent;
 	ok(other.received == client.to_send && !other.wrong, "during 100,000 SYNs, %lu of them answered with cookies, an established connection gets its 4 MiB", syn_acks);
 	ok(steady && b->stack->tcp->records <= 16 && syn_acks > 99000, "and memory stays as it is");
-	raw.own.port = 999; /* an honest one in the middle of it */
-	raw.seq = 12345;
-	{
-		uint8_t options[24];
-
-		raw.tsval = 777;
-		raw_send_options(b, TCP_SYN, options, tcp_put_syn_options(options, 1400, true, true, true, raw.tsval, 0), NULL, 0);
-	}
-	raw.seq++;
-	run(MS);
-	raw.timestamps = true;
-	raw.ack = raw.last.seq + 1;
-	raw_send(b, TCP_ACK, NULL, 0);
-	run(MS);
-	{
-		struct net_endpoint *e = NULL;
-		const struct tcp *c;
-
-		net_accept(l, &e);
-		c = tcp_of(e);
-		ok(e && net_counters(b->stack)->tcp_cookies_accepted == 1, "who returns a cookie is let in");
-		ok(e && c->timestamps && c->sack && c->snd_scale == TCP_SCALE && c->mss == 1400, "with what its SYN said: MSS %u, scale, SACK, timestamps", e ? c->mss : 0);
-		if (e)
-			net_abort(e);
-	}
-	for (int i = 0; i < 20000; i++) {
-		raw.own.port = (uint16_t)(1024 + random_below(60000));
-		raw.ack = (uint32_t)random_below(1ul << 32);
-		raw_send(b, TCP_ACK, NULL, 0);
-		if (i % 50 == 0)
-			run(MS);
-	}
-	ok(net_counters(b->stack)->tcp_cookies_accepted == 1, "20,000 guesses are refused");
+	cookie_returned();
+	cookies_guessed();
 	run(150 * SECOND);
 	ok(b->stack->tcp->records == 0, "half-open connections are forgotten");
 	net_close(client.e);
@@ -322,6 +333,24 @@ static void forged_errors(void)
 	pair_end();
 }
 
+/* Taken in by the stack without a turn between them. */
+static void ten_together(const uint8_t *data)
+{
+	uint64_t before = raw.count;
+
+	for (int i = 0; i < 10; i++)
+		forged_send(b, TCP_ACK, data, 1000);
+	while (!list_empty(&wire.frames)) {
+		struct frame *f = CONTAINER_OF(wire.frames.next, struct frame, link);
+
+		list_remove(&f->link);
+		net_input(b->stack, f->bytes, f->length, 0);
+		free(f);
+	}
+	run(MS);
+	ok(raw.count == before + 1 && raw.last.ack == raw.seq, "ten that come together get one");
+}
+
 static void acknowledgements(void)
 {
 	uint8_t data[1000];
@@ -333,49 +362,38 @@ static void acknowledgements(void)
 	bring_to(TCP_ESTABLISHED);
 	server.slow = true;
 	for (int i = 0; i < 40; i++) {
-		raw_send(b, TCP_ACK, data, 1000);
+		forged_send(b, TCP_ACK, data, 1000);
 		run(MS);
 	}
 	run(100 * MS);
 	before = raw.count;
 	for (int i = 0; i < 20; i++) {
-		raw_send(b, TCP_ACK, data, 1000);
+		forged_send(b, TCP_ACK, data, 1000);
 		run(MS);
 	}
 	ok(raw.count - before == 10, "every second full segment is acknowledged: %lu for 20", raw.count - before);
 	before = raw.count;
-	raw_send(b, TCP_ACK, data, 10);
+	forged_send(b, TCP_ACK, data, 10);
 	run(30 * MS);
 	ok(raw.count == before, "a short one is not,");
 	run(15 * MS);
 	ok(raw.count == before + 1 && raw.last.ack == raw.seq, "before 40 ms have passed");
 	raw.seq += 1000;
-	raw_send(b, TCP_ACK, data, 1000);
+	forged_send(b, TCP_ACK, data, 1000);
 	run(MS);
 	ok(raw.count == before + 2 && raw.last.ack == raw.seq - 2000, "one out of order is at once");
 	raw.seq -= 2000;
-	raw_send(b, TCP_ACK, data, 500);
+	forged_send(b, TCP_ACK, data, 500);
 	run(MS);
 	ok(raw.count == before + 3 && raw.last.ack == raw.seq, "one in a gap too");
-	raw_send(b, TCP_ACK, data, 500);
+	forged_send(b, TCP_ACK, data, 500);
 	raw.seq += 1000;
 	run(MS);
 	ok(raw.count == before + 4 && raw.last.ack == raw.seq && net_available(server.e) == 62010, "and what fills it");
-	before = raw.count;
-	for (int i = 0; i < 10; i++)
-		raw_send(b, TCP_ACK, data, 1000);
-	while (!list_empty(&wire.frames)) { /* ten at once */
-		struct frame *f = CONTAINER_OF(wire.frames.next, struct frame, link);
-
-		list_remove(&f->link);
-		net_input(b->stack, f->bytes, f->length, 0);
-		free(f);
-	}
-	run(MS);
-	ok(raw.count == before + 1 && raw.last.ack == raw.seq, "ten that come together get one");
+	ten_together(data);
 	raw.seq += 100000;
 	before = raw.count;
-	raw_send(b, TCP_ACK, data, 1000);
+	forged_send(b, TCP_ACK, data, 1000);
 	raw.seq -= 101000;
 	run(MS);
 	ok(raw.count == before + 1 && raw.last.ack == raw.seq, "what is outside of the window gets one");

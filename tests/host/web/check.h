@@ -1,25 +1,12 @@
-/* TAP, and requests as strings. */
+/* Requests as strings. */
 #pragma once
 
 #include <apps/web/http.h>
+#include <tests/host/tap.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int points, failed;
-
-static void ok(bool good, const char *what)
-{
-	printf("%sok %d - %s\n", good ? "" : "not ", ++points, what);
-	failed += !good;
-}
-
-static int done_testing(void)
-{
-	printf("1..%d\n", points);
-	return failed > 0;
-}
 
 /* Parses a copy that ends where it ends, so that a byte too many is seen; texts in r are made to lie in `data`. */
 static inline int parse(const char *data, size_t n, struct http_request *r)

@@ -13,7 +13,7 @@ sources="apps/web/parse.c apps/web/text.c apps/web/date.c"
 status=0
 for test in "$here"/test_*.c; do
 	name=$(basename "$test" .c)
-	gcc $flags -o "$build/$name" "$test" $sources
+	gcc $flags -o "$build/$name" "$test" tests/host/tap.c $sources
 	echo "# $name"
 	"$build/$name" "${SEED:-1}" "${REQUESTS:-200000}" || status=1
 done

@@ -4,15 +4,6 @@
 
 #define LONGEST 2048
 
-static uint64_t state;
-static uint32_t random_below(uint32_t n)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return (uint32_t)((state >> 16) % n);
-}
-
 static const char *const words[] = {
 	"GET", "HEAD", "POST", " ", " ", "/", "/", "..", "%2e", "%2E%2e", "%00", "%", "a", "index.html", "?", "http://", "HTTP/1.1", "HTTP/1.0", "HTTP/9.9", "\r\n", "\r\n", "\n", "\r", "\r\n\r\n", "Host: a\r\n", "Host", ":", ": ", "\t",
 	"Content-Length: ", "5", "-1", "18446744073709551616", "Transfer-Encoding: chunked\r\n", "Connection: ", "close", "keep-alive", ",", "Range: bytes=", "-", "9-", "If-None-Match: ", "\"", "W/", "*", "If-Modified-Since: ",
@@ -33,8 +24,8 @@ static size_t compose(char *to)
 
 		n = strlen(base);
 		memcpy(to, base, n);
-		for (uint32_t i = random_below(4); i > 0; i--) {
-			size_t at = random_below((uint32_t)n);
+		for (uint64_t i = random_below(4); i > 0; i--) {
+			size_t at = random_below(n);
 			const char *word = words[random_below(sizeof(words) / sizeof(words[0]))];
 
 			switch (random_below(4)) {
@@ -52,7 +43,7 @@ static size_t compose(char *to)
 			}
 		}
 	} else {
-		for (uint32_t i = random_below(40); i > 0 && n < LONGEST / 2; i--) {
+		for (uint64_t i = random_below(40); i > 0 && n < LONGEST / 2; i--) {
 			const char *word = words[random_below(sizeof(words) / sizeof(words[0]))];
 
 			memcpy(to + n, word, strlen(word));
@@ -85,7 +76,7 @@ static bool holds(const char *data, size_t n, uint32_t *whole)
 	int status = parse(data, n, &r), other;
 	char name[256], longer[LONGEST + 64];
 	bool folder;
-	size_t cut = random_below((uint32_t)n + 1);
+	size_t cut = random_below(n + 1);
 
 	other = parse(data, cut, &again);
 	if (status == 0 && cut < r.length && other != HTTP_MORE)
@@ -121,13 +112,12 @@ static bool holds(const char *data, size_t n, uint32_t *whole)
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1, requests = argc > 2 ? strtoull(argv[2], NULL, 10) : 200000;
+	uint64_t requests = argc > 2 ? strtoull(argv[2], NULL, 10) : 200000;
 	uint32_t whole = 0;
 	char data[LONGEST];
 	bool all = true;
 
-	printf("# seed %lu, %lu requests\n", seed, requests);
-	state = seed * 0x9e3779b97f4a7c15u | 1;
+	test_start(argc, argv);
 	for (uint64_t i = 0; i < requests && all; i++) {
 		size_t n = compose(data);
 

@@ -1,10 +1,9 @@
-/* The headers of a UDP packet over IPv4 and Ethernet, for handlers. Fields are as they come: NET16 and NET32 turn numbers of this machine into theirs. */
+/* The headers of a UDP packet over IPv4 and Ethernet, for handlers. Fields are as they come: NET16 turns numbers of this machine into theirs. */
 #pragma once
 
 #include <aegis/ash.h>
 
 #define NET16(number) ((uint16_t)__builtin_bswap16(number))
-#define NET32(number) ((uint32_t)__builtin_bswap32(number))
 
 struct packet {
 	uint16_t ether_to[3], ether_from[3], ether_type;
