@@ -131,14 +131,17 @@ static bool stays_here(const struct net_address *a)
 	return memcmp(a, &any, sizeof(any)) == 0 || memcmp(a, &own, sizeof(own)) == 0;
 }
 
-int internet_go_out(const struct net_name *to)
+int internet_go_out(struct socket *s, const struct net_name *to)
 {
+	struct file *f = s->file;
 	bool ipv4 = net_is_ipv4(&to->address);
 	int err;
 
 	if (stays_here(&to->address) || (ipv4 ? net_configured : net_configured_ipv6)(interface_stack()))
 		return 0;
+	file_ref(f); /* another thread may close it meanwhile */
 	err = (ipv4 ? interface_await : interface_await_ipv6)(time_deadline(ADDRESS_PATIENCE_NS));
+	file_put(f);
 	return err == -EINTR ? err : 0;
 }
 

@@ -33,7 +33,7 @@ uint32_t internet_name_out(const struct socket *s, const struct net_name *name, 
 /* For the kinds. */
 /* Before something goes there for the first time: the interface is started by the first socket, and has no IPv4 address for some milliseconds. They are waited for, also by those who do not wait otherwise; on Linux they
  * were at boot. 0 (to be tried, there may be none), -EINTR. It lets go of the domain lock. */
-int internet_go_out(const struct net_name *to);
+int internet_go_out(struct socket *s, const struct net_name *to);
 /* Before somebody is shown what addresses there are: the interface is there, and has one, if it is to get one. IPv6 addresses, which take seconds, are not waited for. 0, -EINTR -ENOMEM */
 int internet_addresses(void);
 /* ioctl, and flags of an interface (IFF_). */

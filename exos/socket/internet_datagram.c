@@ -37,7 +37,7 @@ static int datagram_connect(struct socket *s, const struct socket_address *a, ui
 	int err = length >= sizeof(a->family) && a->family == FAMILY_ANY ? 0 : internet_name_in(s, a, length, &name);
 
 	if (!err)
-		err = internet_go_out(&name);
+		err = internet_go_out(s, &name);
 	if (err)
 		return err;
 	internet_changed(s);
@@ -62,7 +62,7 @@ static ssize datagram_send(struct socket *s, struct message *m)
 	if (m->name_length)
 		err = internet_name_in(s, &m->name, m->name_length, &to);
 	if (!err && m->name_length)
-		err = internet_go_out(&to);
+		err = internet_go_out(s, &to);
 	if (!err)
 		err = internet_error(s);
 	if (err)

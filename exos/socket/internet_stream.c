@@ -231,7 +231,7 @@ static int begin(struct internet_socket *i, const struct socket_address *a, uint
 		name.address.bytes[12] = 127, name.address.bytes[15] = 1; /* nobody in particular is oneself, as on Linux */
 	else if (!memcmp(name.address.bytes, loopback.bytes, 15) && !name.address.bytes[15])
 		name.address = loopback;
-	err = internet_go_out(&name);
+	err = internet_go_out(&i->s, &name);
 	if (err)
 		return err;
 	internet_changed(&i->s);

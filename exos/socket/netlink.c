@@ -121,8 +121,13 @@ static ssize netlink_send(struct socket *s, struct message *m)
 		err = -EOPNOTSUPP;
 	if (!err && length > REQUEST_MAX)
 		err = -EMSGSIZE;
-	if (!err)
-		err = internet_addresses(); /* before anything is looked at: it lets go of the lock */
+	if (!err) { /* before anything is looked at: it lets go of the lock, and another thread may close the socket meanwhile */
+		struct file *f = s->file;
+
+		file_ref(f);
+		err = internet_addresses();
+		file_put(f);
+	}
 	if (err)
 		return err;
 	bytes = heap_alloc(MAX(length, (size_t)1));
