@@ -24,7 +24,7 @@ test_target() {
 	case $1 in
 	kernel/* | hostile/* | exos/*) echo "tests/$1" ;;
 	net/loopback) echo tests/exos/tcp ;;
-	net/web | net/lookup) echo "apps/${1#net/}" ;;
+	net/web | net/lookup | net/capture) echo "apps/${1#net/}" ;;
 	net/*) echo wire ;;
 	linux/ipc_smp) echo tests/exos/{ipc,lrpc,rpc,rpc_hostile} ;;
 	linux/revoke) echo bench/cache ;;

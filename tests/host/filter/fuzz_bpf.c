@@ -1,7 +1,8 @@
 /* Classic BPF, three ways: the compiled code, the interpreter, and libpcap's own bpf_filter. Programs are made up instruction by instruction, and by libpcap's compiler from random expressions; those that are
- * conjunctions must accept the same packets as atoms. Then programs of random words: what is refused is refused, and what is not runs safely. */
+ * conjunctions must accept the same packets as atoms, and of any program a packet that it accepts must have all that one of its ways (exos/lib/net/program.h) demands. Then programs of random words: what is refused is refused, and what is not runs safely. */
 #include <pcap/pcap.h>
 
+#include <exos/lib/net/program.h>
 #include <tests/host/filter/check.h>
 
 #define PACKETS 300 /* for each program */
@@ -53,6 +54,35 @@ static uint32_t random_packet(uint8_t *p)
 	return length;
 }
 
+#define WAYS 64
+static struct program_way ways[WAYS];
+static uint32_t way_count;
+static uint64_t bits_known, types_told_apart;
+
+static int add_way(void *data, const struct program_way *way)
+{
+	(void)data;
+	MUST(way_count < WAYS && way->atom_count <= NET_ATOMS_MAX && filter_check_atoms(way->atoms, way->atom_count) == 0);
+	ways[way_count++] = *way;
+	bits_known += model_bits(way->atoms, way->atom_count);
+	return 0;
+}
+
+static void find_ways(const struct aegis_bpf *program, uint32_t n)
+{
+	way_count = 0;
+	MUST(program_ways(program, n, add_way, NULL) == (int)way_count);
+	types_told_apart += way_count > 1;
+}
+
+static bool some_way(const uint8_t *p, uint32_t length)
+{
+	for (uint32_t i = 0; i < way_count; i++)
+		if (model_accepts(ways[i].atoms, ways[i].atom_count, p, length))
+			return true;
+	return false;
+}
+
 /* One program on all packets. */
 static void check(const struct aegis_bpf *program, uint32_t n, bool may_be_long)
 {
@@ -66,6 +96,7 @@ static void check(const struct aegis_bpf *program, uint32_t n, bool may_be_long)
 	programs++;
 	translated += count >= 0;
 	MUST(count < 0 || filter_check_atoms(atoms, (uint32_t)count) == 0);
+	find_ways(program, n);
 	for (uint32_t i = 0; i < PACKETS; i++) {
 		const uint8_t *p = packet_at_end(packets[i], lengths[i]);
 		uint32_t result = bpf_interpret(program, n, p, lengths[i]);
@@ -73,6 +104,7 @@ static void check(const struct aegis_bpf *program, uint32_t n, bool may_be_long)
 		MUST(result == ((bpf_code *)(uintptr_t)run)(p, lengths[i]));
 		MUST(result == bpf_filter((const struct bpf_insn *)program, p, lengths[i], lengths[i]));
 		MUST(count < 0 || model_accepts(atoms, (uint32_t)count, p, lengths[i]) == (result != 0));
+		MUST(!result || some_way(p, lengths[i]));
 		pairs++;
 		accepted += result != 0;
 	}
@@ -227,6 +259,33 @@ static void known_conjunctions(void)
 	ok(good, "conjunctions are translated, others are not");
 }
 
+/* Programs that are no conjunction: one way for each Ethernet type, with so many bits. */
+static void known_ways(void)
+{
+	static const struct {
+		const char *text;
+		uint32_t ways, bits[2];
+	} known[] = {{"udp port 53 and greater 100", 2, {16 + 8, 16 + 8 + 13}}, {"udp dst port 53", 2, {16 + 8 + 16, 16 + 8 + 13}}, {"arp or ip proto 47", 2, {16, 16 + 8}}, {"ip and (udp or tcp)", 1, {16}}, {"ether[0] & 1 = 0 and (arp or ip)", 2, {17, 17}},
+		{"len > 20", 1, {0}}, {"not ip", 1, {0}}, {"ether src 1:2:3:4:5:6 and not ip", 1, {48}}};
+	bool good = true;
+
+	for (uint32_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		struct bpf_program compiled;
+		uint32_t all = 0, expected = known[i].bits[0] + known[i].bits[1];
+
+		MUST(pcap_compile(pcap, &compiled, known[i].text, 1, PCAP_NETMASK_UNKNOWN) == 0);
+		find_ways((struct aegis_bpf *)compiled.bf_insns, compiled.bf_len);
+		for (uint32_t w = 0; w < way_count; w++)
+			all += model_bits(ways[w].atoms, ways[w].atom_count);
+		if (way_count != known[i].ways || all != expected) {
+			printf("# %s: %u ways, not %u; %u bits, not %u\n", known[i].text, way_count, known[i].ways, all, expected);
+			good = false;
+		}
+		pcap_freecode(&compiled);
+	}
+	ok(good, "what all ways through a program have in common is found");
+}
+
 static void refused(void)
 {
 	static const struct aegis_bpf bad[][3] = {
@@ -260,7 +319,7 @@ static void refused(void)
 /* Words that were not meant as a program, and real ones with some of them. Those that pass run as they should; there bpf_filter's memory is not to be compared with. */
 static void hostile(uint64_t rounds)
 {
-	uint64_t passed = 0;
+	uint64_t passed = 0, outside = 0;
 
 	for (uint64_t i = 0; i < rounds; i++) {
 		struct aegis_bpf program[8];
@@ -275,6 +334,8 @@ static void hostile(uint64_t rounds)
 		}
 		if (random_below(4))
 			program[n - 1].code = BPF_RET;
+		way_count = 0;
+		outside += program_ways(program, n, add_way, NULL) < 0;
 		if (bpf_check(program, n))
 			continue;
 		passed++;
@@ -286,8 +347,8 @@ static void hostile(uint64_t rounds)
 			MUST(bpf_interpret(program, n, p, lengths[which]) == ((bpf_code *)(uintptr_t)run)(p, lengths[which]));
 		}
 	}
-	printf("# %lu of %lu programs of random words passed the check\n", passed, rounds);
-	ok(passed && passed < rounds, "what passes the check runs safely");
+	printf("# %lu of %lu programs of random words passed the check; %lu jump out of themselves\n", passed, rounds, outside);
+	ok(passed && outside && passed + outside < rounds, "what passes the check runs safely");
 }
 
 /* Code that does not fit is refused wherever it ends. */
@@ -317,6 +378,7 @@ int main(void)
 	refused();
 	short_of_room();
 	known_conjunctions();
+	known_ways();
 	for (uint64_t i = 0; i < rounds; i++) {
 		if (i % 16 == 0)
 			renew_packets();
@@ -326,6 +388,8 @@ int main(void)
 	}
 	printf("# %lu programs, %lu of them translated to atoms; %lu pairs of a program and a packet, %lu accepted\n", programs, translated, pairs, accepted);
 	ok(pairs >= rounds * PACKETS * 2 && translated && accepted, "the compiled code, the interpreter, bpf_filter and atoms agree");
+	printf("# %lu bits known of them, %lu with several Ethernet types\n", bits_known, types_told_apart);
+	ok(bits_known > programs && types_told_apart, "what a program accepts has what its ways demand");
 	hostile(rounds * 40);
 	pcap_close(pcap);
 	return finish();

@@ -27,7 +27,7 @@ run() {
 
 objects=()
 # shellcheck disable=SC2086 # a list of words
-for source in kernel/filter/{filter,short,overlap,interpret,bpf,conjunction}.c kernel/filter/x86_64/{node,bpf}.c tests/host/filter/check.c; do
+for source in kernel/filter/{filter,short,overlap,interpret,bpf,conjunction}.c kernel/filter/x86_64/{node,bpf}.c exos/lib/net/ways.c tests/host/filter/check.c; do
 	object=$build/${source//\//_}.o
 	gcc $flags -c -o "$object" "$source" || exit 1
 	objects+=("$object")
