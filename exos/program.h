@@ -46,10 +46,7 @@
 	  "EBUSY (there is one) EAFNOSUPPORT (no network) EADDRNOTAVAIL ENOMEM EINTR EFAULT EINVAL") \
 	X(11, net_wait, "(uint32_t seen, uint64_t deadline)", \
 	  "sleeps until the ring has more packets than `seen` (0 at once, if it has), there is room to send again, or the deadline (ticks of the time-stamp counter; 0: none) is past. " \
-	  "0, perhaps without a reason; EINTR ETIMEDOUT EINVAL (no ring)") \
-	X(12, net_code, "(void)", \
-	  "a frame that is bound nowhere, for the machine code of a filter on the program's ring (aegis/net.h: code). It goes with the ring; may serve again when its filter was removed. " \
-	  "ENOMEM EINVAL (no ring)")
+	  "0, perhaps without a reason; EINTR ETIMEDOUT EINVAL (no ring)")
 
 #define X(number, name, arguments, text) EXOS_CALL_##name = EXOS_CALL_FIRST + (number),
 enum exos_call { EXOS_CALLS(X) };

@@ -162,7 +162,7 @@ bench_lookup() {
 
 net_lookup() { # SYSTEM ROW [OPTION]
 	local port count=$results/count.lookup.$1 line='' before after pid
-	port=$(net_free_port)
+	port=$(free_port)
 	# shellcheck disable=SC2016 # for the guest
 	coproc SERVER { "$root/exo" "$1" --tcg --timeout 300 --count "$count" --publish "udp:$port:11300" --file "$build/apps/lookup:/lookup" -- sh -c \
 		'/lookup --ready '"${3-}"' & cat >/dev/null; kill -9 $!' 2>"$results/server.lookup.$1"; }

@@ -22,6 +22,7 @@ static int wire;
 static struct sockaddr_in server;
 static uint8_t request[sizeof(struct lookup_header) + LOOKUP_KEY_MAX + LOOKUP_VALUE_MAX], reply[SERVER_REPLY_MAX + 1];
 static uint32_t last_id;
+static uint64_t asked_again; /* requests that had no answer in time */
 
 static void connect_to(void)
 {
@@ -66,6 +67,7 @@ static int ask(
 	for (int i = 0; i < TRIES; i++) {
 		ssize_t n;
 
+		asked_again += i > 0;
 		if (send(wire, request, size + value_length, 0) < 0)
 			continue;
 		while ((n = recv(wire, reply, sizeof(reply), 0)) >= 0) {
@@ -233,7 +235,7 @@ static int noise(uint64_t n)
 	return 0;
 }
 
-/* The same key, again and again: for who counts. */
+/* The same key, again and again: for who counts. It fails if a request had to be repeated, as time goes by then in which the machine does other things. */
 static int repeat(const char *key, uint64_t gets)
 {
 	size_t got;
@@ -241,7 +243,7 @@ static int repeat(const char *key, uint64_t gets)
 	while (gets--)
 		if (ask(LOOKUP_GET, key, strlen(key), "", 0, &got) != LOOKUP_OK)
 			return 1;
-	return 0;
+	return asked_again != 0;
 }
 
 int client(int argc, char **argv)

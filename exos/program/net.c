@@ -14,36 +14,18 @@
 
 #define CONFIGURED_NS 10000000000ul
 
-struct code { /* a frame that machine code of a filter is put into */
-	struct code *next;
-	frame_t frame;
-};
-
 struct program_net {
 	frame_t ring;    /* 0: there is none */
 	frame_t control; /* NO_FRAME: none */
 	frame_t *frames; /* two slots in each; NO_FRAME behind the last */
 	uint32_t slots;
-	struct code *codes;
 	struct wait_queue waiting;
 };
 
 static const struct aegis_ring *page_of(const struct program_net *n) { return frame_address(n->control); }
 
-/* Their filters have ended with the ring. What the program has made something else of meanwhile, by the kernel's own calls, is not asked back. */
-static void give_codes(struct code *c)
-{
-	for (struct code *next; c; c = next) {
-		next = c->next;
-		if (frame_held(c->frame) && frame_table[c->frame].state == FRAME_OWNED && !frame_table[c->frame].bindings)
-			frame_put_bare(c->frame);
-		heap_free(c);
-	}
-}
-
 static void give_frames(struct program_net *n)
 {
-	give_codes(n->codes);
 	for (uint32_t i = 0; n->frames && i < n->slots / 2 && n->frames[i] != NO_FRAME; i++)
 		frame_put(n->frames[i]);
 	if (n->control != NO_FRAME)
@@ -202,26 +184,4 @@ int64_t program_net_wait(struct regs *r)
 		result = wait_sleep(w, 1, A1(r));
 	wait_remove(w);
 	return result;
-}
-
-/* In the list before the program knows it: whenever that ends, the frame comes back. */
-int64_t program_net_code(struct regs *r)
-{
-	struct program_net *n = self->proc->net;
-	struct code *c;
-
-	(void)r;
-	if (!n || handler_runs())
-		return -EINVAL;
-	c = heap_alloc(sizeof(*c));
-	if (!c)
-		return -ENOMEM;
-	c->frame = frame_get_bare();
-	if (c->frame == NO_FRAME) {
-		heap_free(c);
-		return -ENOMEM;
-	}
-	c->next = n->codes;
-	n->codes = c;
-	return c->frame;
 }

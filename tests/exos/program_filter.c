@@ -4,6 +4,7 @@
 
 #include <aegis/bpf.h>
 #include <aegis/x86_64/stubs.h>
+#include <exos/lib/net/code.h>
 #include <exos/lib/net/program.h>
 #include <exos/lib/x86_64/calls.h>
 
@@ -63,7 +64,7 @@ static void what_is_no_program_is_refused(void)
 {
 	struct aegis_bpf bad[sizeof(alternatives) / sizeof(alternatives[0])];
 
-	IS(exos_net_code(), -EINVAL); /* no ring */
+	IS(filter_program(&net, PROGRAM(alternatives), 0, NULL), -EINVAL); /* no ring */
 	start();
 	memcpy(bad, alternatives, sizeof(bad));
 	bad[6].jt = 9; /* outside */
@@ -87,19 +88,21 @@ static uint64_t in_state(uint16_t state)
 	return n;
 }
 
-/* Frames that are the domain's, idle ones too: what nobody gives back is missing from those that are free, in the end. */
+/* Idle frames of the domain's are not free: what nobody gives back is missing from those in the end. */
 static uint64_t free_frames(void) { return in_state(FRAME_FREE); }
 
-/* With code that no filter has yet, with filters, and in the middle of packets. */
+#define FILTERS 8
+/* With a frame for code that no filter has yet; with filters, one by one; in the middle of packets. */
 static void one_life(int way)
 {
 	start();
-	for (int i = 0; i < 40; i++)
-		if (exos_net_code() <= 0)
-			_exit(2);
 	if (way & 1) {
-		if (filter_program(&net, PROGRAM(alternatives), 0, NULL) != 1 || in_state(FRAME_CODE) != 1)
-			_exit(3);
+		if (!code_frame())
+			_exit(2);
+	} else {
+		for (uint64_t i = 1; i <= FILTERS; i++)
+			if (filter_program(&net, PROGRAM(alternatives), 0, NULL) != 1 || in_state(FRAME_CODE) != i)
+				_exit(3);
 		ask();
 	}
 	if (way % 3 == 0)
@@ -109,29 +112,54 @@ static void one_life(int way)
 	_exit(0);
 }
 
+#define LIVES 120
 static void nothing_is_left_of_who_dies(void)
 {
 	uint64_t before = 0;
 
-	for (int way = 0; way < 60; way++) {
+	for (int way = 0; way < LIVES; way++) {
 		pid_t child = fork();
 
 		if (!child)
 			one_life(way);
 		ENDS(child, way % 3 ? EXITED(0) : SIGKILL);
 		IS(in_state(FRAME_CODE), 0);
-		if (way == 11) /* the domain's idle frames are as many as they become */
+		if (way == LIVES / 2) /* the domain's idle frames are as many as they become */
 			before = free_frames();
 	}
-	CHECK(free_frames() + 40 > before); /* 48 lives with 40 frames each */
+	CHECK(free_frames() + LIVES / 2 > before); /* in as many lives more */
 }
 
-static void linux_has_none_of_it(void) { IS(exos_net_code(), -ENOSYS); }
+static void one_that_is_stopped_can_be_killed(void)
+{
+	int status, ready[2];
+	pid_t child;
+	char byte;
+
+	IS(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		start();
+		IS(filter_program(&net, PROGRAM(alternatives), 0, NULL), 1);
+		write(ready[1], "", 1);
+		for (;;)
+			exos_net_wait(control->produced, 0);
+	}
+	IS(read(ready[0], &byte, 1), 1);
+	IS(in_state(FRAME_CODE), 1);
+	kill(child, SIGSTOP);
+	IS(waitpid(child, &status, WUNTRACED), child);
+	kill(child, SIGKILL);
+	ENDS(child, SIGKILL);
+	IS(in_state(FRAME_CODE), 0);
+}
+
+static void linux_has_none_of_it(void) { IS(exos_net(&net), -ENOSYS); }
 
 int main(int argc, char **argv)
 {
 	(void)argc;
 	if (!exos_here())
 		return run_tests((struct test[]){ T(linux_has_none_of_it), { NULL, NULL } }, argv + 1);
-	return run_tests((struct test[]){ T(a_program_with_alternatives_is_compiled), T(a_conjunction_becomes_atoms), T(what_is_no_program_is_refused), T(nothing_is_left_of_who_dies), { NULL, NULL } }, argv + 1);
+	return run_tests((struct test[]){ T(a_program_with_alternatives_is_compiled), T(a_conjunction_becomes_atoms), T(what_is_no_program_is_refused), T(nothing_is_left_of_who_dies), T(one_that_is_stopped_can_be_killed), { NULL, NULL } }, argv + 1);
 }

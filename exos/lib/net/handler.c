@@ -1,12 +1,11 @@
-/* See handler.h. Frames that the program gets from ExOS are bound in the domain's window, and the kernel wants those
- * for code bound nowhere: so the program breaks that binding, which is its right as their owner. ExOS binds a frame in
- * the window again when it takes it back. */
+/* See handler.h. */
 #include <errno.h>
 #include <string.h>
 
 #include <aegis/bind.h>
 #include <aegis/error.h>
 #include <aegis/x86_64/stubs.h>
+#include <exos/lib/net/code.h>
 #include <exos/lib/net/handler.h>
 #include <exos/lib/x86_64/calls.h>
 
@@ -75,13 +74,11 @@ void handler_memory_end(struct handler *h)
 
 static bool take_code(struct handler *h)
 {
-	frame_t f = FRAME_ANY;
+	frame_t f = code_frame();
 
-	if (exos_frames_get(&f, 1) != 1)
+	if (!f)
 		return false;
 	h->code[h->codes++] = f;
-	while (aegis_frame_break(&f, 1) == -E_AGAIN)
-		;
 	return true;
 }
 

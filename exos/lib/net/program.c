@@ -2,6 +2,7 @@
 #include <aegis/error.h>
 #include <aegis/x86_64/stubs.h>
 #include <errno.h>
+#include <exos/lib/net/code.h>
 #include <exos/lib/net/program.h>
 #include <exos/lib/x86_64/calls.h>
 #include <string.h>
@@ -24,15 +25,19 @@ struct install {
 static int install_way(void *data, const struct program_way *way)
 {
 	struct install *i = data;
-	int64_t code = exos_net_code(), result;
+	frame_t code = code_frame();
+	int64_t result;
 
-	if (code < 0)
-		return (int)code;
-	i->spec.code = (frame_t)code;
+	if (!code)
+		return -ENOMEM;
+	i->spec.code = code;
 	i->spec.atoms = (uintptr_t)way->atoms;
 	i->spec.atom_count = way->atom_count;
 	result = aegis_filter_install(&i->spec, &i->ring->device);
-	return result > 0 ? 0 : error_of(result);
+	if (result > 0)
+		return 0;
+	exos_frames_put(&code, 1);
+	return error_of(result);
 }
 
 /* Without a frame for code the kernel takes a conjunction and refuses the rest. It reads a copy: pages that the program has never touched are not there for the kernel. */

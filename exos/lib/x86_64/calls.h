@@ -22,5 +22,4 @@ static inline int64_t exos_handlers(const struct exos_handlers *h) { return exos
 static inline int64_t exos_serve(const struct exos_service *s) { return exos_call(EXOS_CALL_serve, (uintptr_t)s, 0); }
 static inline int64_t exos_net(struct exos_net *n) { return exos_call(EXOS_CALL_net, (uintptr_t)n, 0); }
 static inline int64_t exos_net_wait(uint32_t seen, uint64_t deadline) { return exos_call(EXOS_CALL_net_wait, seen, deadline); }
-static inline int64_t exos_net_code(void) { return exos_call(EXOS_CALL_net_code, 0, 0); }
 static inline int64_t exos_info(uint64_t what) { return exos_call(EXOS_CALL_info, what, 0); }
