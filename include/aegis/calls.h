@@ -64,7 +64,8 @@
 	  "seals a capability for fewer rights or a sub-range of one that has RIGHT_GRANT. DENIED INVALID FAULT") \
 	X(20, cap_end, 1, "(const struct aegis_cap *cap)", \
 	  "ends every capability for a device, an environment or slices, by epoch, this one too (which must have RIGHT_GRANT) but for the first environment's root " \
-	  "capabilities, and what was bound by them. For frames: frame_break. DENIED INVALID FAULT") \
+	  "capabilities, and what was bound by them. For frames: frame_break. For extents: of whole stripes, and blocks registered there are not any more; returns how many requests and bindings are still " \
+	  "left there, 0 being the end of it: call again. DENIED INVALID FAULT") \
 	X(21, revoke, 2, "(env_id env, const struct aegis_demand *demand)", \
 	  "visible revocation: asks the account of env, which one made or is above of, to give back so much by then; it gets EVENT_REVOKE and the demand in its upcall page. " \
 	  "A new demand for the same kind replaces the old one; count 0 withdraws it. EVENT_RETURNED tells the caller that all has come. NOENV DENIED INVALID FAULT") \
@@ -92,7 +93,19 @@
 	  "hands n frames (n <= NET_SEND_MAX) to the device, in order. Returns how many, or why not even the first: DENIED: no guard lets it pass, or a frame is not the account's. FULL: " \
 	  "the ring's share of the device's queue is in use; EVENT_NET comes when there is room. DENIED INVALID FULL FAULT") \
 	X(34, handler_attach, 1, "(const struct aegis_handler_spec *spec)", \
-	  "gives a filter of the caller's account a handler (ash.h), or takes it away. INVALID: the program is not safe, or not understood. DENIED INVALID BUSY LIMIT FULL FAULT")
+	  "gives a filter of the caller's account a handler (ash.h), or takes it away. INVALID: the program is not safe, or not understood. DENIED INVALID BUSY LIMIT FULL FAULT") \
+	X(35, queue_create, 1, "(const struct aegis_queue_spec *spec)", \
+	  "makes a disk queue of the caller's account. Its frames stay the account's but cannot be freed while it lasts. Returns its name, the object's frame. DENIED INVALID BUSY FAULT") \
+	X(36, queue_destroy, 1, "(frame_t queue)", \
+	  "destroys a queue of the caller's account or of one below it; what is under way is waited for (AGAIN). DENIED AGAIN") \
+	X(37, extent_bind, 3, "(frame_t queue, uint64_t slot, const struct aegis_cap *cap)", \
+	  "binds an extent in a slot of a queue of the caller's account, in place of what was there; null: nothing is there any more. DENIED INVALID FAULT") \
+	X(38, disk_submit, 3, "(frame_t queue, const struct aegis_disk_request *list, uint64_t n)", \
+	  "hands n requests (n <= DISK_SUBMIT_MAX) to the device, in order; they may complete in any. Returns how many, or why not even the first. FULL: completions are not consumed, or the device's queue, or the caller's " \
+	  "share of it, is in use; EVENT_DISK comes when there is room. STATE: the extent was revoked. DENIED INVALID FULL STATE NOENV FAULT") \
+	X(39, block_register, 3, "(frame_t queue, const struct aegis_block *list, uint64_t n)", \
+	  "enters n frames (n <= AEGIS_BATCH_MAX) in the block table, or takes them out, in order; the slot's extent must have RIGHT_WRITE. Another account's frame for the same block is taken out only if it is not dirty (BUSY). " \
+	  "Returns how many, or why not even the first. AGAIN: bindings by extent were broken, more are left. DENIED INVALID BUSY AGAIN STATE FAULT")
 
 #define X(number, name, arity, arguments, text) CALL_##name = number,
 enum aegis_call { AEGIS_CALLS(X) CALL_COUNT };

@@ -11,6 +11,7 @@ enum aegis_cap_kind {
 	CAP_SLICES,     /* first, count: positions; the CPU in the high half of first. With RIGHT_WRITE: may be allocated anew */
 	CAP_ENV,        /* first: env_id; count 1. With RIGHT_WRITE: may be commanded */
 	CAP_DEVICE,     /* first: enum aegis_device; count 1 */
+	CAP_EXTENT,     /* first: EXTENT(disk, sector), count: sectors (disk.h) */
 	CAP_FILTER,     /* first: a filter; count 1. With RIGHT_WRITE: others may be installed within it (net.h) */
 };
 

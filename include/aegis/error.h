@@ -13,7 +13,8 @@
 	X(BUSY, 9, "the resource is still bound, running or in use") \
 	X(AGAIN, 10, "bounded work was done and more is left: call again") \
 	X(STATE, 11, "the environment is not in a state where this is possible") \
-	X(FULL, 12, "the table or vector has no free position")
+	X(FULL, 12, "the table or vector has no free position") \
+	X(IO, 13, "the device could not do it, or is gone")
 
 #define X(name, number, text) E_##name = number,
 enum aegis_error { AEGIS_ERRORS(X) };

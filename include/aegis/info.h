@@ -2,6 +2,7 @@
 #pragma once
 
 #include <aegis/cap.h>
+#include <aegis/disk.h>
 #include <aegis/types.h>
 
 enum aegis_frame_state {
@@ -80,6 +81,10 @@ struct aegis_info {
 	uint32_t xsave_size;   /* bytes that xsave needs with every enabled component */
 	uint32_t net_devices;  /* network interfaces found: DEVICE_NET0 and on */
 	struct aegis_range net; /* struct aegis_net_info of each (net.h) */
+	uint32_t disks;        /* found */
+	uint32_t block_hashes; /* entries of block_index; 0: no disk, and no block table */
+	struct aegis_range disk; /* struct aegis_disk_info of each (disk.h), */
+	struct aegis_range block_table, block_index; /* and which frames hold what of them */
 };
 
 /* Its entry in the environment and claim tables. */
@@ -94,7 +99,7 @@ struct aegis_boot {
 	uint32_t module_frames;
 	uint64_t module_bytes;
 	uint64_t module_va; /* where module 0 is bound, readable */
-	struct aegis_cap frames, slices, devices[DEVICE_COUNT];
+	struct aegis_cap frames, slices, devices[DEVICE_COUNT], disks[DISKS_MAX];
 	uint8_t seed[32]; /* from the CPU's generator where it has one */
 	char command_line[1024];
 };

@@ -31,6 +31,7 @@ enum {
 	EVENT_REPOSSESSED = 1 << 5, /* something was taken by force: `repossessed` of the upcall page */
 	EVENT_RETURNED = 1 << 6,  /* all that this environment asked back has come */
 	EVENT_NET = 1 << 7,       /* a packet has come for a filter that tells this environment, or its ring can send again */
+	EVENT_DISK = 1 << 8,      /* a request that was to tell this environment is done, or its queue has room again */
 };
 #define EVENT_NOTIFY_SHIFT 16
 #define EVENT_NOTIFY(n) (1ul << (EVENT_NOTIFY_SHIFT + (n))) /* n in 0..15 */

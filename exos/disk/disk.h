@@ -1,0 +1,60 @@
+/* The domain's disks: requests over the kernel's queues, partitions, /dev/vda and its like.
+ *
+ * Who uses it: exos/volume (file systems), the block devices' files (device.c), exos/program. Domain lock held. A disk is started when it is first wanted: a machine whose disks nobody uses pays nothing.
+ * A request goes straight between the device and the domain's frames (include/aegis/disk.h). Whoever waits is woken by the completion itself: the kernel's event goes to the environment that submitted, or, is that gone, to the keeper. */
+#pragma once
+
+#include <aegis/disk.h>
+#include <exos/base.h>
+#include <exos/frames.h>
+#include <exos/sched/wait.h>
+
+struct disk;
+
+uint32_t disk_count(void);
+/* The disk of that number (0: /dev/vda), started: -ENXIO (there is none), -ENOMEM. */
+int disk_get(uint32_t number, struct disk **out);
+const struct aegis_disk_info *disk_info(const struct disk *d);
+uint32_t disk_number(const struct disk *d);
+
+/* A part of a disk: the whole, or a partition (1 and on) of its GPT. -ENXIO: there is none; -EIO, -ENOMEM; -EINVAL: the table is damaged (both copies). */
+struct disk_part {
+	struct disk *disk;
+	uint64_t first, sectors; /* on the disk */
+};
+int disk_part(uint32_t number, uint32_t partition, struct disk_part *out);
+/* The device number that /dev/vda (partition 0), /dev/vda1... have, and back. */
+uint64_t disk_device(uint32_t number, uint32_t partition);
+bool disk_of_device(uint64_t device, uint32_t *number, uint32_t *partition);
+
+/* A request under way: heap memory or part of a shared object, never on a stack. */
+struct disk_request {
+	struct list link;        /* the disk's */
+	uint8_t operation, flags; /* DISK_ (aegis/disk.h) */
+	bool done;
+	int error;               /* once done: 0 or -EIO */
+	uint64_t sector;         /* on the disk */
+	uint32_t count;          /* sectors */
+	uint32_t offset;         /* in the first frame, bytes */
+	uint32_t frame_count;
+	const frame_t *frames;   /* heap or shared memory that lasts until done */
+	void (*finished)(struct disk_request *r); /* called with the lock held, by whoever takes in the completion; may not block; may free the request; null: nobody but disk_wait */
+	void *data;              /* of `finished` */
+};
+/* Hands a request over: it is on its way, or waits its turn where the kernel's queue is full. There is no failure: what cannot be submitted is done with -EIO. Call disk_push after the last of several. */
+void disk_submit(struct disk *d, struct disk_request *r);
+void disk_push(struct disk *d);
+/* Waits until it is done, whatever signals come (wait_surely); returns its error. */
+int disk_wait(struct disk *d, struct disk_request *r);
+/* disk_submit, disk_push, disk_wait of one request in memory of the library's (window addresses; contiguous pages need not be contiguous frames): a convenience for few sectors. */
+int disk_transfer(struct disk *d, uint32_t operation, uint32_t flags, uint64_t sector, uint32_t count, void *memory);
+
+/* Completions are in: from events (EVENT_DISK), by any environment of the domain. */
+void disk_event(void);
+/* A sealed capability for a part of a disk, for programs that go to their data directly. 0, -EACCES. */
+int disk_extent(struct disk *d, uint64_t first, uint64_t count, bool write, struct aegis_cap *out);
+/* Frees of such parts: ends all capabilities that were handed out for the stripes around these sectors, and waits for what is under way. Nothing is done if none was handed out. */
+void disk_extents_end(struct disk *d, uint64_t first, uint64_t count);
+
+/* Opening a block device's inode (device.c). */
+int disk_open(struct inode *inode, struct file *f);
