@@ -45,7 +45,7 @@
 
 #define FLAGS_USER_BITS 0x202
 #define CALL_LAST -256
-#define CALLS 35
+#define CALLS 40
 #define NUMBER_BIND 4
 #define NUMBER_YIELD 12
 #define ERROR_NOENV 7
