@@ -5,6 +5,7 @@
  * returns. Other address spaces lose theirs when they are switched to. */
 #include <kernel/call.h>
 #include <kernel/cap.h>
+#include <kernel/disk/disk.h>
 #include <kernel/smp.h>
 #include <kernel/table.h>
 #include <kernel/x86_64/user.h>
@@ -47,6 +48,8 @@ int64_t bind_check_page(const struct env *account, frame_t f, uint64_t flags, co
 	case FRAME_UPCALL:
 		if (info->owner == account->id || (info->state == FRAME_UPCALL && is_own(f)))
 			return 0;
+		if (cap && cap->kind == CAP_EXTENT)
+			return block_may_bind(cap, f, flags) ? 0 : -E_DENIED;
 		if (cap && cap_covers(cap, f) && epoch_valid(cap->epoch, info->epoch) && (cap->rights & RIGHT_READ) &&
 			(!writes || cap->rights & RIGHT_WRITE) && (!(flags & BIND_EXEC) || cap->rights & RIGHT_EXEC))
 			return 0;
@@ -104,7 +107,7 @@ static void bind_table(uint64_t *slot, frame_t table, frame_t f, uint32_t level)
 	frame_table[table].next++;
 }
 
-static void bind_page(uint64_t *slot, frame_t table, frame_t f, uint64_t flags)
+static void bind_page(uint64_t *slot, frame_t table, frame_t f, uint64_t flags, bool lent)
 {
 	uint64_t old = *slot;
 
@@ -116,7 +119,7 @@ static void bind_page(uint64_t *slot, frame_t table, frame_t f, uint64_t flags)
 		link_remove(entry_frame(old), binding_of(slot));
 		link_add(f, binding_of(slot));
 	}
-	*slot = entry_make(f, flags);
+	*slot = entry_make(f, flags) | (lent ? ENTRY_LENT : 0);
 }
 
 /* The leaf table that e's last binding went to: the next is mostly its neighbour. Kept in the environment; table_generation says whether it still holds. */
@@ -208,7 +211,7 @@ int64_t bind_one(struct env *e, const struct env *account, const struct aegis_bi
 		bind_table(slot, table_frame, f, level);
 		return 0;
 	}
-	bind_page(slot, table_frame, f, flags);
+	bind_page(slot, table_frame, f, flags, cap && cap->kind == CAP_EXTENT);
 	if (old & ENTRY_PRESENT)
 		forget(e, va, shared, stale);
 	return 0;
@@ -425,7 +428,7 @@ static inline bool bind_sealed(struct env *e, uint64_t va, uint64_t entry, uint6
 
 static __attribute__((noinline)) int64_t bind_list_by(struct env *e, uint64_t list, uint64_t n, uint64_t rights_epoch, uint64_t first, uint64_t count)
 {
-	const struct aegis_cap cap = { .rights = (uint16_t)(rights_epoch >> 16), .epoch = (uint32_t)(rights_epoch >> 32), .first = first, .count = count };
+	const struct aegis_cap cap = { .kind = (uint16_t)rights_epoch, .rights = (uint16_t)(rights_epoch >> 16), .epoch = (uint32_t)(rights_epoch >> 32), .first = first, .count = count };
 
 	e->near.generation = 0; /* the next one finds its leaf */
 	return bind_list(e, list, n, &cap);
@@ -439,9 +442,9 @@ static RUN int64_t bind_by_capability(struct env *e, uint64_t list, uint64_t n, 
 	if (!user_load(capability, &name) || !user_load(capability + 8, &first) || !user_load(capability + 16, &count) ||
 		!user_load(capability + 24, &seal))
 		return -E_FAULT;
-	if ((uint16_t)name != CAP_FRAMES || siphash_2_4(cap_key, name, first, count) != seal)
+	if (((uint16_t)name != CAP_FRAMES && (uint16_t)name != CAP_EXTENT) || siphash_2_4(cap_key, name, first, count) != seal)
 		return -E_DENIED;
-	if (n == 1 && user_load(list, &va) && user_load(list + 8, &entry) &&
+	if (n == 1 && (uint16_t)name == CAP_FRAMES && user_load(list, &va) && user_load(list + 8, &entry) &&
 		(e->near.generation == table_generation || near_walk(e, va)) && bind_sealed(e, va, entry, name, first, count))
 		return 1;
 	return bind_list_by(e, list, n, name, first, count);

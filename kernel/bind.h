@@ -23,6 +23,8 @@ int64_t rights_change(const struct env *account, uint64_t *slot, uint64_t *end, 
 /* Breaks bindings of f, as pages and as a table, wherever they are; *budget limits the steps. 0; -E_AGAIN: the budget is used up; -E_BUSY: f is a table of
  * tables that are in use. Losers of other accounts than f's find it in their repossession vectors. */
 int64_t bind_break_all(frame_t f, uint32_t *budget);
+/* Breaks bindings of f, which are pages, that were made by an extent; all that f has are looked at. Losers as above. False: the budget is used up and more is left. */
+bool bind_break_lent(frame_t f, uint32_t *budget);
 /* Breaks bindings of f, which are pages, in tables of other accounts than its own. False: the budget is used up and more is left. */
 bool bind_break_foreign(frame_t f, uint32_t *budget);
 /* Takes apart a bounded part of e's page tables. False: more is left. */

@@ -3,6 +3,7 @@
 #include <kernel/call.h>
 #include <kernel/cap.h>
 #include <kernel/device.h>
+#include <kernel/disk/disk.h>
 #include <kernel/frame.h>
 #include <kernel/net/net.h>
 #include <kernel/slice.h>
@@ -64,7 +65,7 @@ static int64_t check_mint(struct aegis_cap *cap)
 		return env_mine(e) && cap->epoch != EPOCH_ANY ? 0 : -E_DENIED;
 	case CAP_FILTER:
 		return filter_check_mint(cap);
-	default: /* those for devices come from the first environment's by narrowing */
+	default: /* those for devices and extents come from the first environment's by narrowing */
 		return -E_INVALID;
 	}
 }
@@ -100,6 +101,9 @@ static int64_t narrow_epoch(struct aegis_cap *cap)
 		return slice_epoch(cap->first, cap->count, &cap->epoch);
 	case CAP_DEVICE:
 		cap->epoch = device_epoch((uint32_t)cap->first);
+		break;
+	case CAP_EXTENT:
+		cap->epoch = extent_epoch(cap->first);
 		break;
 	default: /* those for filters always have one */
 		e = env_find((env_id)cap->first);
@@ -177,6 +181,8 @@ int64_t call_cap_end(uint64_t capability, uint64_t b, uint64_t c, uint64_t d, ui
 		return device_end_epoch(&cap);
 	case CAP_FILTER:
 		return filter_end_epoch(&cap);
+	case CAP_EXTENT:
+		return extent_end(&cap);
 	default:
 		return -E_INVALID;
 	}

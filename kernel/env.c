@@ -3,6 +3,7 @@
 #include <kernel/call.h>
 #include <kernel/cap.h>
 #include <kernel/device.h>
+#include <kernel/disk/disk.h>
 #include <kernel/event.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
@@ -296,7 +297,7 @@ int64_t call_env_destroy(uint64_t env, uint64_t b, uint64_t c, uint64_t d, uint6
 		return -E_STATE;
 	if (!e->stopping)
 		stop(e);
-	if (!take(e) || !bind_take_apart(e) || !slice_free_some(e) || (e->account == e && !net_end_account(e)))
+	if (!take(e) || !bind_take_apart(e) || !slice_free_some(e) || (e->account == e && (!net_end_account(e) || !disk_end_account(e))))
 		return -E_AGAIN;
 	if (e->account == e && (e->held.environments > 1 || e->held.frames))
 		return -E_BUSY; /* an account that still holds something */

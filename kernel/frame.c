@@ -4,6 +4,7 @@
 #include <kernel/boot.h>
 #include <kernel/call.h>
 #include <kernel/cap.h>
+#include <kernel/disk/disk.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
 #include <kernel/revoke.h>
@@ -154,18 +155,26 @@ int64_t call_frame_alloc(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, ui
 	return (int64_t)taken;
 }
 
-/* Gives back what it can from the front of the list. */
+/* Gives back what it can from the front of the list. What is registered for a block leaves the block table first. */
 static uint64_t free_list(const frame_t *list, uint64_t n, struct env *account, int64_t *error)
 {
-	for (uint64_t done = 0; done < n; done++) {
+	struct block_work work = BLOCK_WORK;
+	uint64_t done;
+
+	*error = 0;
+	for (done = 0; done < n; done++) {
 		frame_t f = list[done];
 
-		*error = frame_check_unused(f, account);
+		if (frame_owned(f, account) && block_registered(f))
+			*error = block_leave(f, &work);
+		if (!*error)
+			*error = frame_check_unused(f, account);
 		if (*error)
-			return done;
+			break;
 		frame_release(f, account);
 	}
-	return n;
+	block_work_done(&work);
+	return done;
 }
 
 int64_t call_frame_free(uint64_t frames, uint64_t n, uint64_t c, uint64_t d, uint64_t e)

@@ -18,7 +18,7 @@ frame_t frame_take(struct env *account, frame_t f);
 void frame_release(frame_t f, struct env *account); /* owned by it, unbound */
 bool frame_owned(frame_t f, const struct env *account); /* exists, FRAME_OWNED, account's */
 void frame_clear(frame_t f);
-/* Pins. A frame that is held by a ring or a handler, or that a device reads from, stays FRAME_OWNED and its owner may bind and break it, but it is not freed and becomes nothing
+/* Pins. A frame that is held by a ring, a queue, a handler or the block table, or that a device reads from or writes, stays FRAME_OWNED and its owner may bind and break it, but it is not freed and becomes nothing
  * else: so whoever writes it by its number needs no check. What the kernel writes there is not known to be zero any more. */
 static inline void frame_hold(frame_t f)
 {
@@ -31,7 +31,8 @@ static inline void frame_let_go(frame_t f)
 	if (--frame_table[f].next == 0)
 		frame_table[f].pins &= (uint16_t)~PIN_HELD;
 }
-static inline bool frame_can_send(frame_t f) { return (frame_table[f].pins & ~PIN_HELD) < PIN_HELD - NET_PIECES; } /* all the pieces of one frame may lie in it */
+static inline bool frame_can_pin(frame_t f, uint32_t n) { return (uint32_t)(frame_table[f].pins & ~PIN_HELD) + n < PIN_HELD; } /* n times more */
+static inline bool frame_can_send(frame_t f) { return frame_can_pin(f, NET_PIECES); } /* all the pieces of one frame may lie in it */
 static inline void frame_pin(frame_t f) { frame_table[f].pins++; }
 static inline void frame_unpin(frame_t f) { frame_table[f].pins--; }
 static inline bool frame_in_use(frame_t f) { return frame_table[f].bindings || frame_table[f].pins; }

@@ -3,6 +3,8 @@
 #include <kernel/cap.h>
 #include <kernel/call.h>
 #include <kernel/device.h>
+#include <kernel/disk/disk.h>
+#include <kernel/drivers/block.h>
 #include <kernel/drivers/net.h>
 #include <kernel/event.h>
 #include <kernel/frame.h>
@@ -55,6 +57,7 @@ static void tables_start(void)
 		cpus[i]->vector = slice_vector(i);
 	}
 	net_start();
+	disk_start();
 	frame_expose(machine_info, sizeof(*machine_info));
 	frame_expose(frame_table, frame_count * sizeof(*frame_table));
 	frame_free_rest(FIRST_ENVIRONMENT);
@@ -99,6 +102,7 @@ _Noreturn __attribute__((no_stack_protector)) void kernel_main(uint32_t magic, u
 	device_start();
 	smp_find();
 	netdev_start();
+	blockdev_start();
 	boot_random(key, sizeof(key));
 	cap_start(key);
 	tables_start();

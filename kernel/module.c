@@ -6,6 +6,7 @@
 #include <kernel/boot.h>
 #include <kernel/call.h>
 #include <kernel/cap.h>
+#include <kernel/disk/disk.h>
 #include <kernel/frame.h>
 #include <kernel/info.h>
 #include <kernel/module.h>
@@ -139,6 +140,8 @@ static void fill_boot_page(struct aegis_boot *boot, const struct env *e, uint64_
 	fill_capability(&boot->slices, CAP_SLICES, 0, UINT64_MAX); /* of all CPUs */
 	for (uint32_t d = 0; d < DEVICE_COUNT; d++)
 		fill_capability(&boot->devices[d], CAP_DEVICE, d, 1);
+	for (uint32_t d = 0; d < disk_count; d++)
+		fill_capability(&boot->disks[d], CAP_EXTENT, EXTENT(d, 0), disks[d].info->sectors);
 	boot_random(boot->seed, sizeof(boot->seed));
 	memcpy(boot->command_line, boot_memory.command_line, n < sizeof(boot->command_line) ? n : sizeof(boot->command_line) - 1);
 }

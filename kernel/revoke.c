@@ -1,6 +1,7 @@
 /* Revocation: the demand is shown in the account's upcall page and counted off as it is met; past its deadline whoever made it may take what is
  * still owed, naming what: the kernel never chooses a victim. Each loss is written into the loser's repossession vector. */
 #include <kernel/call.h>
+#include <kernel/disk/disk.h>
 #include <kernel/event.h>
 #include <kernel/revoke.h>
 #include <kernel/slice.h>
@@ -82,7 +83,15 @@ int64_t call_revoke(uint64_t env, uint64_t user, uint64_t c, uint64_t d, uint64_
 	return 0;
 }
 
-/* Takes one frame: its bindings go, and it is free. */
+/* It is its account's only because a ring, a queue, a handler or a filter needs it. In the block table it may be. */
+static bool held(frame_t f)
+{
+	const struct aegis_frame_info *info = &frame_table[f];
+
+	return info->state == FRAME_RING || info->state == FRAME_QUEUE || info->state == FRAME_CODE || (info->pins & PIN_HELD && info->next > block_registered(f));
+}
+
+/* Takes one frame: its bindings go, what it holds of a disk is written there, and it is free. */
 static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
 {
 	frame_t f = (frame_t)name;
@@ -90,15 +99,15 @@ static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
 
 	if (name >= frame_count || frame_table[f].owner != account->id)
 		return -E_DENIED;
-	if (frame_table[f].state == FRAME_RING || frame_table[f].state == FRAME_CODE || frame_table[f].pins & PIN_HELD)
-		return -E_BUSY; /* ring_destroy and filter_remove are for who is above, too */
-	if (frame_table[f].pins)
+	if (held(f))
+		return -E_BUSY; /* ring_destroy, queue_destroy and filter_remove are for who is above, too */
+	if (frame_table[f].pins & ~PIN_HELD)
 		return -E_AGAIN; /* the device is done with it in a moment */
-	if (frame_table[f].state < FRAME_OWNED || frame_table[f].state > FRAME_TABLE3)
+	if ((frame_table[f].state < FRAME_OWNED || frame_table[f].state > FRAME_TABLE3) && frame_table[f].state != FRAME_TAKEN)
 		return -E_DENIED; /* what an environment stands on goes with the environment */
-	if (frame_table[f].state > FRAME_TABLE1 && table_entries(f))
+	if (frame_table[f].state > FRAME_TABLE1 && frame_table[f].state <= FRAME_TABLE3 && table_entries(f))
 		return -E_BUSY; /* before its first binding goes: a refusal changes nothing */
-	if ((error = bind_break_all(f, budget)))
+	if ((error = bind_break_all(f, budget)) || (block_registered(f) && (error = block_take(f))))
 		return error;
 	frame_release(f, account);
 	return 0;
@@ -107,6 +116,12 @@ static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
 static int64_t take(struct env *account, uint32_t kind, uint64_t name, uint32_t *budget)
 {
 	return kind == REVOKE_FRAMES ? take_frame(account, name, budget) : slice_repossess(account, name);
+}
+
+/* A frame that was taken while it was owed, and has been written since: that is brought to its end. */
+static bool begun(const struct env *account, uint32_t kind, uint64_t name)
+{
+	return kind == REVOKE_FRAMES && name < frame_count && frame_table[name].state == FRAME_TAKEN && frame_table[name].owner == account->id;
 }
 
 int64_t call_repossess(uint64_t env, uint64_t kind, uint64_t names, uint64_t n, uint64_t unused)
@@ -131,9 +146,9 @@ int64_t call_repossess(uint64_t env, uint64_t kind, uint64_t names, uint64_t n, 
 	account = e->account;
 	demand = &account->demands[kind];
 	dead = account->stopping; /* nobody is left who could give: no demand is needed */
-	if (!dead && (demand->count == 0 || demand->deadline > read_tsc()))
+	if (!dead && (demand->count == 0 || demand->deadline > read_tsc()) && !begun(account, (uint32_t)kind, list[0]))
 		return -E_STATE;
-	for (; done < n && (dead || demand->count); done++) {
+	for (; done < n && (dead || demand->count || begun(account, (uint32_t)kind, list[done])); done++) {
 		if ((error = take(account, (uint32_t)kind, list[done], &budget)))
 			break;
 		revoke_lost(account->id, (uint32_t)kind, list[done]);

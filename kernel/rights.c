@@ -26,7 +26,7 @@ static RUN const uint64_t *same_owned(const uint64_t *slot, const uint64_t *end,
 static inline void same_set(uint64_t *slot, uint64_t rights)
 {
 	if (*slot & ENTRY_PRESENT)
-		*slot = (*slot & ENTRY_FRAME) + rights;
+		*slot = (*slot & (ENTRY_FRAME | ENTRY_LENT)) + rights;
 }
 
 static RUN void same_write(uint64_t *slot, uint64_t *end, uint64_t rights)

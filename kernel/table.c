@@ -112,6 +112,26 @@ bool bind_break_foreign(frame_t f, uint32_t *budget)
 	return true;
 }
 
+bool bind_break_lent(frame_t f, uint32_t *budget)
+{
+	uint32_t next;
+
+	for (uint32_t binding = frame_table[f].first; binding != NO_BINDING; binding = next) {
+		frame_t table = binding_table(binding);
+
+		next = binding_link(binding)->next;
+		if (!(*binding_entry(binding) & ENTRY_LENT))
+			continue;
+		if (!*budget)
+			return false;
+		--*budget;
+		slot_break(binding_entry(binding), table, 0);
+		if (frame_table[table].owner != frame_table[f].owner)
+			revoke_lost(frame_table[table].owner, REVOKE_RANGE, f);
+	}
+	return true;
+}
+
 /* Empties table f. False: *leaves more leaf tables were emptied, and something is left. */
 static bool empty_table(frame_t f, uint32_t level, uint32_t *leaves)
 {

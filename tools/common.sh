@@ -38,6 +38,7 @@ dependencies_of() {
 		echo 'curl curl a client of the servers in the machine'
 		echo 'redis-tools redis-benchmark a client, and the program that the package redis-server starts'
 		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'
+		echo 'e2fsprogs /sbin/e2fsck makes and checks volumes'
 		dependencies_of plots
 		;;
 	bench)

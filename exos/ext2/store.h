@@ -13,8 +13,8 @@
 struct store;
 struct commit;
 
-struct table_entry { /* in a hash table (table.h) */
-	struct table_entry *chain;
+struct hash_entry { /* in a hash table (hash.h) */
+	struct hash_entry *chain;
 	uint64_t key;
 };
 
@@ -26,9 +26,9 @@ enum {
 
 struct buffer {
 	union {
-		struct table_entry entry;
+		struct hash_entry entry;
 		struct {
-			struct table_entry *chain;
+			struct hash_entry *chain;
 			uint64_t block;
 		};
 	};
@@ -36,6 +36,7 @@ struct buffer {
 	uint32_t refs;
 	bool changed;       /* in the running transaction */
 	bool used;          /* since the last look for what could be given back */
+	bool escaped;       /* the frozen copy lacks its first word, which is the journal's magic number */
 	uint8_t odd;        /* BUFFER_ */
 	/* The store's: */
 	struct list link;        /* clean: among what can be given back; with a committed copy: among what is to go home */

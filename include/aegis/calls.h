@@ -21,7 +21,7 @@
 	  "takes n free frames (n <= AEGIS_BATCH_MAX), each the one named in the list or, for FRAME_ANY, whichever is free; the list receives their " \
 	  "numbers. Charged to the account. Returns how many were taken, in order, or why not even the first could be. NOFRAME LIMIT FAULT INVALID") \
 	X(2, frame_free, 2, "(const frame_t *frames, uint64_t n)", \
-	  "gives back n frames of the account, bound nowhere. Returns how many. BUSY DENIED FAULT INVALID") \
+	  "gives back n frames of the account, bound nowhere but by extents (disk.h), which lose them. Returns how many; AGAIN: such bindings were broken, more are left. BUSY AGAIN DENIED FAULT INVALID") \
 	X(3, frame_break, 2, "(const frame_t *frames, uint64_t n)", \
 	  "breaks every binding of n frames of the account, wherever they are bound, and ends every capability for them. Whoever loses a binding by it " \
 	  "finds that in his repossession vector. Returns how many frames; AGAIN: bindings were broken and more are left. Cost: proportional to the bindings. AGAIN BUSY DENIED FAULT INVALID") \
@@ -71,7 +71,7 @@
 	  "A new demand for the same kind replaces the old one; count 0 withdraws it. EVENT_RETURNED tells the caller that all has come. NOENV DENIED INVALID FAULT") \
 	X(22, repossess, 4, "(env_id env, uint32_t kind, const uint64_t *names, uint64_t n)", \
 	  "the abort protocol: past the deadline of a demand takes by force the n frames or slices named, never more than is still owed; each loss is recorded in the " \
-	  "repossession vector of the account's environment, which goes on. Returns how many were taken; AGAIN: of the first only a part of its bindings is broken. STATE NOENV DENIED BUSY AGAIN INVALID FAULT") \
+	  "repossession vector of the account's environment, which goes on. Returns how many were taken; AGAIN: of the first only a part of its bindings is broken, or its contents are being written to the block that it was registered for, dirty. STATE NOENV DENIED BUSY AGAIN INVALID FAULT") \
 	X(23, device_bind, 2, "(const struct aegis_cap *cap, env_id env)", "makes env, which one commands, the owner of a device: it gets the device's events, its account may use it. DENIED NOENV FAULT") \
 	X(24, console_write, 3, "(uint32_t device, const void *bytes, uint64_t n)", \
 	  "hands bytes to a serial line; returns how many it took, perhaps 0. DENIED INVALID FAULT") \
@@ -102,10 +102,10 @@
 	  "binds an extent in a slot of a queue of the caller's account, in place of what was there; null: nothing is there any more. DENIED INVALID FAULT") \
 	X(38, disk_submit, 3, "(frame_t queue, const struct aegis_disk_request *list, uint64_t n)", \
 	  "hands n requests (n <= DISK_SUBMIT_MAX) to the device, in order; they may complete in any. Returns how many, or why not even the first. FULL: completions are not consumed, or the device's queue, or the caller's " \
-	  "share of it, is in use; EVENT_DISK comes when there is room. STATE: the extent was revoked. DENIED INVALID FULL STATE NOENV FAULT") \
+	  "share of it, is in use; EVENT_DISK comes when there is room. STATE: the extent was revoked. AGAIN: frames that are to be registered were for other blocks, whose bindings by extent are not all broken yet. DENIED INVALID FULL STATE AGAIN NOENV FAULT") \
 	X(39, block_register, 3, "(frame_t queue, const struct aegis_block *list, uint64_t n)", \
 	  "enters n frames (n <= AEGIS_BATCH_MAX) in the block table, or takes them out, in order; the slot's extent must have RIGHT_WRITE. Another account's frame for the same block is taken out only if it is not dirty (BUSY). " \
-	  "Returns how many, or why not even the first. AGAIN: bindings by extent were broken, more are left. DENIED INVALID BUSY AGAIN STATE FAULT")
+	  "Returns how many, or why not even the first. AGAIN: bindings by extent were broken, more are left. FULL: too many blocks of the same hash. DENIED INVALID BUSY AGAIN FULL STATE FAULT")
 
 #define X(number, name, arity, arguments, text) CALL_##name = number,
 enum aegis_call { AEGIS_CALLS(X) CALL_COUNT };

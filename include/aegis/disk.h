@@ -105,5 +105,8 @@ struct aegis_disk_info {
 	uint32_t under_way;
 	uint32_t errors;         /* requests that failed */
 	uint64_t reads, writes, flushes, sectors_read, sectors_written, interrupts;
+	uint64_t discard_max;    /* sectors of one discard */
+	uint32_t pieces_max;     /* runs of neighbouring frames in one request */
+	uint32_t reserved;
 };
 enum { DISK_CAN_WRITE = 1, DISK_CAN_FLUSH = 2, DISK_CAN_DISCARD = 4, DISK_GONE = 8 /* it does not answer any more */ };

@@ -19,6 +19,8 @@ enum aegis_frame_state {
 	FRAME_LINKS,    /* the second frame of a page table: the kernel's reverse links of its entries */
 	FRAME_RING,     /* a ring's object (net.h) */
 	FRAME_CODE,     /* of a filter or a handler: machine code that the kernel runs, or what it keeps of it */
+	FRAME_QUEUE,    /* a disk queue's object (disk.h) */
+	FRAME_TAKEN,    /* taken by force from `owner`, and being written to its block before it is free */
 };
 
 #define PIN_HELD 0x8000

@@ -54,10 +54,14 @@ struct aegis_demand {
 	uint64_t deadline, first;
 };
 
-/* A loss (paper 3.4): what was taken by force. */
+/* A loss (paper 3.4): what was taken by force. Before the loss of a frame that was registered, dirty, for a block of a disk comes what has become of its contents. */
+enum {
+	LOSS_WRITTEN = 16, /* they are in the block that they were registered for */
+	LOSS_UNWRITTEN,    /* they are lost: the disk could not write them, or the block was revoked */
+};
 struct aegis_loss {
-	uint32_t kind, count; /* REVOKE_ kind; RANGE: a binding of a frame of another account's */
-	uint64_t first;       /* frame number, or CPU << 32 | position */
+	uint32_t kind, count; /* REVOKE_ kind; RANGE: a binding of a frame of another account's; or LOSS_ */
+	uint64_t first;       /* frame number, or CPU << 32 | position, or EXTENT(disk, sector) */
 };
 /* The repossession vector, a ring at the end of the upcall page of an account's environment: losses are numbered from 0, loss n is in entries[n % REPOSSESSED_ENTRIES].
  * Who finds that he was overtaken reads the frame table anew: it says what he still has. */

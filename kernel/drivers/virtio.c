@@ -6,7 +6,7 @@
 
 #define RESET_TRIES 100000 /* reads of the status; a device that takes longer is not waited for */
 #define CONFIG_TRIES 16
-enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITTEN = 2 };
+enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITTEN = 2, DESCRIPTOR_TABLE = 4 };
 enum { AVAILABLE_NO_INTERRUPT = 1, USED_NO_NOTIFY = 1 }; /* flags: only where there is no event index */
 #define INDEX 1   /* both rings: uint16_t flags, index, */
 #define ENTRIES 2 /* and then the entries */
@@ -124,6 +124,24 @@ bool queue_add(struct virtio_queue *q, const struct virtio_piece *pieces, uint32
 	head->room = room;
 	head->count = (uint16_t)n;
 	q->available[ENTRIES + (head->place & (q->size - 1))] = first;
+	return true;
+}
+
+bool queue_add_indirect(struct virtio_queue *q, struct virtio_descriptor *table, const struct virtio_piece *pieces, uint32_t read, uint32_t written, uint64_t cookie)
+{
+	struct virtio_chain *head = &q->chains[q->free];
+	uint32_t room = 0, n = read + written;
+
+	if (!n || !q->free_count)
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		table[i] = (struct virtio_descriptor){ pieces[i].address, pieces[i].length,
+			(uint16_t)((i + 1 < n ? DESCRIPTOR_NEXT : 0) | (i >= read ? DESCRIPTOR_WRITTEN : 0)), (uint16_t)(i + 1) };
+		room += i >= read ? pieces[i].length : 0;
+	}
+	queue_add_one(q, (uint64_t)table - PHYSICAL_MAP, n * (uint32_t)sizeof(*table), false, cookie);
+	q->descriptors[head - q->chains].flags = DESCRIPTOR_TABLE;
+	head->room = room;
 	return true;
 }
 

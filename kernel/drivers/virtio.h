@@ -1,6 +1,6 @@
 /* virtio (version 1.2, OASIS) without its bus: how a device is started, and split queues (2.7).
  *
- * Who uses it: drivers of virtio devices (net.c). Who provides for it: virtio_mmio.c and virtio_pci.c, each a struct virtio_transport.
+ * Who uses it: drivers of virtio devices (net.c, block.c). Who provides for it: virtio_mmio.c and virtio_pci.c, each a struct virtio_transport.
  * What it promises: of what the device writes nothing is believed. A used entry counts only if it names a chain that the device has, and says no more bytes
  * than that chain has room for; what the driver must know of a chain is in memory of its own, never read back from the descriptors. Anything else is a
  * fault and counted; after FAULTS_MAX of them, or at once when the used index says more than was offered, the device is `broken`: it should be reset.
@@ -13,6 +13,7 @@
 
 /* Device status (2.1). */
 enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_NEEDS_RESET = 64 };
+#define FEATURE_INDIRECT (1ul << 28)
 #define FEATURE_EVENT_INDEX (1ul << 29)
 #define FEATURE_VERSION_1 (1ul << 32)
 #define FAULTS_MAX 16
@@ -96,6 +97,8 @@ bool queue_start(struct virtio_queue *q);
 static inline uint16_t queue_next(const struct virtio_queue *q) { return q->free; }
 /* A chain of pieces, `read` of them read by the device, and `written` behind them written. False: there is no room. */
 bool queue_add(struct virtio_queue *q, const struct virtio_piece *pieces, uint32_t read, uint32_t written, uint64_t cookie);
+/* The same in one descriptor, which names a table of read + written more (2.7.5.3): the device's memory until it is done with the chain. Where FEATURE_INDIRECT is agreed on. Neither may be longer than the queue has entries. */
+bool queue_add_indirect(struct virtio_queue *q, struct virtio_descriptor *table, const struct virtio_piece *pieces, uint32_t read, uint32_t written, uint64_t cookie);
 /* The same with one piece, in fewer instructions. */
 bool queue_add_one(struct virtio_queue *q, uint64_t address, uint32_t length, bool written, uint64_t cookie);
 /* Lets the device know of what was added, by a notification if it wants one. */
@@ -116,6 +119,6 @@ void queue_interrupt_never(struct virtio_queue *q);
 static inline uint16_t queue_under_way(const struct virtio_queue *q) { return (uint16_t)(q->offered - q->seen); }
 
 /* The devices of each bus: calls `found` with each that is of this type (5.), in a struct that is the callee's to copy. */
-enum { VIRTIO_NET = 1 };
+enum { VIRTIO_NET = 1, VIRTIO_BLOCK = 2 };
 void virtio_mmio_find(uint32_t type, void (*found)(const struct virtio *v));
 void virtio_pci_find(uint32_t type, void (*found)(const struct virtio *v));

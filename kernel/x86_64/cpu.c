@@ -32,7 +32,7 @@ struct gate {
 };
 static struct gate idt[256]; /* written once at start */
 
-#define INTERRUPTS 9 /* VECTOR_TIMER to the last network device's */
+#define INTERRUPTS 25 /* VECTOR_TIMER to the last disk's */
 extern const uint64_t exception_vectors[22], interrupt_vectors[INTERRUPTS], interrupt_spurious;
 extern char entry_syscall[];
 

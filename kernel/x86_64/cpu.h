@@ -214,4 +214,5 @@ void clock_start(void);                           /* measures tsc_hz and the tim
 extern uint64_t tsc_hz, boot_seconds;
 extern uint64_t apic_ticks_per_tsc_q32;           /* timer ticks in a TSC tick, 32.32 */
 
-enum { VECTOR_TIMER = 32, VECTOR_CONSOLE0 = 33, VECTOR_CONSOLE1 = 34, VECTOR_FORGET = 35, VECTOR_LOOK = 36, VECTOR_NET0 = 37 /* one for each device */, VECTOR_SPURIOUS = 255 };
+enum { VECTOR_TIMER = 32, VECTOR_CONSOLE0 = 33, VECTOR_CONSOLE1 = 34, VECTOR_FORGET = 35, VECTOR_LOOK = 36, VECTOR_NET0 = 37 /* one for each device */, VECTOR_DISK0 = 41 /* one for each disk */,
+	VECTOR_SPURIOUS = 255 };

@@ -228,6 +228,9 @@ interrupt_\vector:
 	interrupt 38
 	interrupt 39
 	interrupt 40
+	.irp vector, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56
+	interrupt \vector
+	.endr
 	interrupt 255
 
 interrupt_common:
@@ -355,6 +358,8 @@ exception_vectors:
 	.globl interrupt_vectors
 interrupt_vectors:
 	.quad interrupt_32, interrupt_33, interrupt_34, interrupt_35, interrupt_36, interrupt_37, interrupt_38, interrupt_39, interrupt_40
+	.quad interrupt_41, interrupt_42, interrupt_43, interrupt_44, interrupt_45, interrupt_46, interrupt_47, interrupt_48
+	.quad interrupt_49, interrupt_50, interrupt_51, interrupt_52, interrupt_53, interrupt_54, interrupt_55, interrupt_56
 	.globl interrupt_spurious
 interrupt_spurious:
 	.quad interrupt_255

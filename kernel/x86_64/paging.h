@@ -12,6 +12,7 @@
 #define ENTRY_DIRTY 0x040ul
 #define ENTRY_LARGE 0x080ul
 #define ENTRY_GLOBAL 0x100ul
+#define ENTRY_LENT 0x200ul /* not the CPU's: bound by an extent */
 #define ENTRY_NO_EXECUTE (1ul << 63)
 #define ENTRY_FRAME 0x000ffffffffff000ul
 #define ENTRY_TABLE (ENTRY_PRESENT | ENTRY_WRITE | ENTRY_USER)

@@ -1,6 +1,6 @@
 # The kernel's tests (those that attack it too) and native benches: programs that are the first environment themselves. Included by the Makefile.
 KERNEL_TEST_FLAGS := $(FREESTANDING) $(WARNINGS) -fno-pic -fno-stack-protector -Iinclude -I.
-KERNEL_TEST_COMMON := tests/kernel/lib.c tests/kernel/packets.c $(wildcard tests/kernel/x86_64/*.S)
+KERNEL_TEST_COMMON := tests/kernel/lib.c tests/kernel/packets.c tests/kernel/disks.c $(wildcard tests/kernel/x86_64/*.S)
 KERNEL_TEST_OBJECTS := $(KERNEL_TEST_COMMON:%=$(BUILD)/%.o)
 KERNEL_TESTS := $(patsubst tests/kernel/%.c,$(BUILD)/tests/kernel/%,$(wildcard tests/kernel/*_test.c))
 HOSTILE_TESTS := $(patsubst tests/hostile/%.c,$(BUILD)/tests/hostile/%,$(wildcard tests/hostile/*_test.c))

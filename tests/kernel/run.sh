@@ -5,6 +5,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 125
 build=${BUILD:-build} seconds=120 failed=0
+trap 'rm -f "$build/scratch.$$"' EXIT
 
 boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when it hung
 	local status cpus=(-icount "shift=0,sleep=off")
@@ -13,11 +14,17 @@ boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when
 	case $1 in
 	*/net_test | */handlers_test | */network*_test | */calls_test)
 		cpus+=(-netdev "hubport,id=net0,hubid=0" -device "virtio-net-device,netdev=net0,mac=52:54:00:12:34:50,tx=timer"
-			-netdev "hubport,id=net1,hubid=0" -device "virtio-net-device,netdev=net1,mac=52:54:00:12:34:51" -global virtio-mmio.force-legacy=false)
+			-netdev "hubport,id=net1,hubid=0" -device "virtio-net-device,netdev=net1,mac=52:54:00:12:34:51")
+		;;
+	esac
+	case $1 in
+	*/disk_*test | */calls_test)
+		truncate -s 0 "$build/scratch.$$" && truncate -s 64M "$build/scratch.$$" || return 125
+		cpus+=(-drive "if=none,id=disk0,file=$build/scratch.$$,format=raw,cache=unsafe,discard=unmap" -device "virtio-blk-device,drive=disk0")
 		;;
 	esac
 	timeout "$seconds" qemu-system-x86_64 -M microvm,isa-serial=off -accel tcg -cpu max -m 512M -nodefaults -no-user-config -display none \
-		-no-reboot "${cpus[@]}" -kernel "$build/aegis" -initrd "$1" -chardev stdio,id=console0 \
+		-no-reboot -global virtio-mmio.force-legacy=false "${cpus[@]}" -kernel "$build/aegis" -initrd "$1" -chardev stdio,id=console0 \
 		-device isa-serial,chardev=console0,iobase=0x3f8,irq=4 -device isa-debug-exit,iobase=0xf4,iosize=4 </dev/null
 	status=$?
 	[ $((status & 1)) -eq 0 ] || return $((status >> 1))

@@ -8,6 +8,7 @@
 #include <aegis/bind.h>
 #include <aegis/calls.h>
 #include <aegis/cap.h>
+#include <aegis/disk.h>
 #include <aegis/env.h>
 #include <aegis/net.h>
 #include <aegis/upcall.h>
@@ -117,3 +118,17 @@ static inline int64_t aegis_net_send(frame_t ring, const struct aegis_send *list
 	return aegis_call(CALL_net_send, ring, (uintptr_t)list, n, 0, 0);
 }
 static inline int64_t aegis_handler_attach(const struct aegis_handler_spec *spec) { return aegis_call(CALL_handler_attach, (uintptr_t)spec, 0, 0, 0, 0); }
+static inline int64_t aegis_queue_create(const struct aegis_queue_spec *spec) { return aegis_call(CALL_queue_create, (uintptr_t)spec, 0, 0, 0, 0); }
+static inline int64_t aegis_queue_destroy(frame_t queue) { return aegis_call(CALL_queue_destroy, queue, 0, 0, 0, 0); }
+static inline int64_t aegis_extent_bind(frame_t queue, uint64_t slot, const struct aegis_cap *cap)
+{
+	return aegis_call(CALL_extent_bind, queue, slot, (uintptr_t)cap, 0, 0);
+}
+static inline int64_t aegis_disk_submit(frame_t queue, const struct aegis_disk_request *list, uint64_t n)
+{
+	return aegis_call(CALL_disk_submit, queue, (uintptr_t)list, n, 0, 0);
+}
+static inline int64_t aegis_block_register(frame_t queue, const struct aegis_block *list, uint64_t n)
+{
+	return aegis_call(CALL_block_register, queue, (uintptr_t)list, n, 0, 0);
+}

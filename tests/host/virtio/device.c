@@ -26,9 +26,9 @@ void check(bool good, const char *what)
 	exit(1);
 }
 
-static uint8_t status(struct virtio *v) { return (void)v, model.status; }
-static uint64_t features(struct virtio *v) { return (void)v, model.offered; }
-static uint8_t config(struct virtio *v, uint32_t at) { return (void)v, at < sizeof(model.config) ? model.config[at] : 0; }
+static uint8_t status(struct virtio *v) { return (void)v, model.absent ? 0xff : model.status; }
+static uint64_t features(struct virtio *v) { return (void)v, model.absent ? ~0ul : model.offered; }
+static uint8_t config(struct virtio *v, uint32_t at) { return (void)v, model.absent ? 0xff : at < sizeof(model.config) ? model.config[at] : 0; }
 static uint32_t generation(struct virtio *v) { return (void)v, model.restless ? ++model.generation : model.generation; }
 static void enable(struct virtio *v, uint8_t vector) { (void)v, (void)vector; }
 static void acknowledge(struct virtio *v) { (void)v; }
@@ -37,6 +37,8 @@ static uint16_t room(struct virtio *v, uint16_t queue) { return (void)v, queue <
 static void set_status(struct virtio *v, uint8_t value)
 {
 	(void)v;
+	if (model.absent)
+		return;
 	if (value || model.stuck) {
 		check(!value || (value & model.status) == model.status || model.stuck, "status bits are only added");
 		model.status |= value;
@@ -52,6 +54,8 @@ static void set_status(struct virtio *v, uint8_t value)
 static void accept(struct virtio *v, uint64_t accepted)
 {
 	(void)v;
+	if (model.absent)
+		return;
 	check(!(accepted & ~model.offered), "only what is offered is accepted");
 	check(!(model.status & STATUS_FEATURES_OK), "features are agreed on before FEATURES_OK");
 	model.accepted = accepted;
@@ -87,7 +91,7 @@ static void notify(struct virtio_queue *q)
 {
 	check(model.status & STATUS_DRIVER_OK, "no notification before DRIVER_OK");
 	model.notifications++;
-	if (q->number % 2 == 0 && q->number == 2 * model.config[8] && model.accepted >> 22 & 1)
+	if (model.type == VIRTIO_NET && q->number % 2 == 0 && q->number == 2 * model.config[8] && model.accepted >> 22 & 1)
 		control(&model.queue[q->number]);
 }
 
@@ -98,12 +102,40 @@ void virtio_mmio_find(uint32_t type, void (*found)(const struct virtio *v))
 {
 	struct virtio v = { .transport = &transport };
 
-	if (type == VIRTIO_NET)
+	if (type == model.type)
 		found(&v);
 }
 void virtio_pci_find(uint32_t type, void (*found)(const struct virtio *v)) { (void)type, (void)found; }
 
 static bool event_index(void) { return model.accepted & FEATURE_EVENT_INDEX; }
+
+uint32_t model_chain(const struct model_queue *q, uint16_t head, struct virtio_descriptor *to, uint32_t most)
+{
+	const struct virtio_descriptor *all = q->descriptors;
+	uint32_t size = q->size, at = head, n = 0;
+
+	if (all[head].flags == 4) { /* a table, alone in its chain (2.7.5.3.1) */
+		check(model.accepted & FEATURE_INDIRECT && all[head].length && all[head].length % sizeof(*all) == 0, "tables are agreed on, and whole");
+		size = all[head].length / (uint32_t)sizeof(*all);
+		all = (const void *)all[head].address;
+		check(!__asan_region_is_poisoned((void *)all, size * sizeof(*all)) && size <= q->size, "a table is memory, and no longer than the queue");
+		at = 0;
+	}
+	do {
+		check(n < most && n < size && at < size && !(all[at].flags & 4), "a chain ends");
+		to[n++] = all[at];
+	} while (all[at].flags & 1 && (at = all[at].next, true));
+	return n;
+}
+
+static void check_chain(const struct model_queue *q, uint16_t head)
+{
+	struct virtio_descriptor chain[MODEL_ENTRIES];
+	uint32_t n = model_chain(q, head, chain, MODEL_ENTRIES);
+
+	for (uint32_t i = 0; i < n; i++)
+		check(!__asan_region_is_poisoned((void *)chain[i].address, chain[i].length), "what is offered is memory");
+}
 
 void model_take(struct model_queue *q)
 {
@@ -116,12 +148,8 @@ void model_take(struct model_queue *q)
 		q->address[head] = q->descriptors[head].address;
 		q->owner[head] = DEVICES;
 		q->held[q->held_count++] = head;
-		for (uint16_t at = head, n = 0; !model.scribbled; at = q->descriptors[at].next, n++) {
-			check(n < q->size && at < q->size, "a chain ends");
-			check(!__asan_region_is_poisoned((void *)q->descriptors[at].address, q->descriptors[at].length), "what is offered is memory");
-			if (!(q->descriptors[at].flags & 1))
-				break;
-		}
+		if (!model.scribbled)
+			check_chain(q, head);
 	}
 	if (q->started && event_index())
 		q->ring[2 + 4 * q->size] = q->taken; /* wants to be notified of the next */

@@ -1,4 +1,4 @@
-/* A virtio-net device as the test plays it. It keeps account of what is the device's and what the driver's, from the rings alone; what breaks the rules on the
+/* A virtio device as the test plays it: what all have, and a network interface's control queue. It keeps account of what is the device's and what the driver's, from the rings alone; what breaks the rules on the
  * driver's side is a failed check. */
 #pragma once
 
@@ -23,9 +23,11 @@ struct model_queue {
 };
 struct model {
 	uint64_t offered, accepted;
-	uint8_t status, config[12];
+	uint32_t type;
+	uint8_t status, config[64];
 	uint16_t room, queues;
 	bool stuck;      /* a reset never ends */
+	bool absent;     /* everything reads as ones */
 	bool restless;   /* the configuration changes all the time */
 	bool interrupt;  /* one is due */
 	uint32_t generation, resets, notifications, interrupts;
@@ -46,3 +48,5 @@ void model_use(struct model_queue *q, uint16_t head, uint32_t length);
 /* An entry as it comes, and whether it is the truth is found out. True: it is. */
 bool model_use_any(struct model_queue *q, uint32_t id, uint32_t length);
 void model_scribble(struct model_queue *q);
+/* The chain that begins at this descriptor, in a table of its own or not, as it is now: at most `most` descriptors, how many is returned. */
+uint32_t model_chain(const struct model_queue *q, uint16_t head, struct virtio_descriptor *to, uint32_t most);

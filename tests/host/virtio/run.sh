@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the virtio-net driver for the host under ASan and UBSan, with a device in place of the hardware, and runs it: TAP, exit status 1 when it failed.
+# Builds the virtio drivers for the host under ASan and UBSan, with a device in place of the hardware, and runs them: TAP, exit status 1 when one failed.
 # BUILD: where to build (build/host). SEED: of the device's behaviour (printed); ROUNDS: how many devices.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
@@ -10,5 +10,9 @@ cd "$root"
 
 flags="-D_GNU_SOURCE -std=gnu11 -g -O2 -fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 	-Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -I$here/include -Iinclude -I."
-gcc $flags -o "$build/test_net" "$here/test_net.c" "$here/device.c" kernel/drivers/net.c kernel/drivers/virtio.c
-exec "$build/test_net"
+failed=0
+for driver in net block; do
+	gcc $flags -o "$build/test_$driver" "$here/test_$driver.c" "$here/device.c" kernel/drivers/$driver.c kernel/drivers/virtio.c
+	"$build/test_$driver" || failed=1
+done
+exit $failed

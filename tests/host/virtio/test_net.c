@@ -357,6 +357,7 @@ static void round_of(uint32_t steps)
 	netdev_count = 0;
 	memset(under_way, 0, sizeof(under_way));
 	memset(&model, 0, sizeof(model));
+	model.type = VIRTIO_NET;
 	model.room = rooms[random_below(sizeof(rooms) / sizeof(rooms[0]))];
 	model.offered = FEATURE_VERSION_1 | (random_below(2) ? FEATURE_EVENT_INDEX : 0) | (random_below(2) ? 1 << 22 | 1 << 17 : 0) | (random_below(1ul << 17) & ~(1ul << 17)) |
 		1ul << 40;
