@@ -1,4 +1,5 @@
 /* What an environment does when the kernel calls it up: mends page faults, turns exceptions into signals, yields at the end of its slice. */
+#include <exos/disk/disk.h>
 #include <exos/events.h>
 #include <exos/interface/interface.h>
 #include <exos/lock.h>
@@ -47,14 +48,24 @@ static const struct {
 	[19] = { SIGFPE, 0 },
 };
 
+void events_devices(void)
+{
+	uint64_t bits = self->events & EVENTS_DEVICES;
+
+	self->events &= ~bits;
+	if (bits & EVENT_NET)
+		interface_event();
+	if (bits & EVENT_DISK)
+		disk_event();
+}
+
 /* `program`: what was interrupted, if that is the program; else null. may_switch: another thread may run now. */
 static void take(const struct regs *program, bool may_switch)
 {
 	uint64_t bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE), end = self->upcall.slice_end;
 
-	self->events |= bits & ~(uint64_t)(EVENT_SLICE_END | EVENT_NET);
-	if (bits & EVENT_NET)
-		interface_event();
+	self->events |= bits & ~(uint64_t)EVENT_SLICE_END;
+	events_devices();
 	/* The library may be on its way back to the program, past the last look at these: they stay pending until the program, or a wait, is interrupted by them. */
 	if (!program && bits & (EVENT_SIGNAL | EVENT_RECLAIM))
 		__atomic_fetch_or(&self->upcall.pending, bits & (EVENT_SIGNAL | EVENT_RECLAIM), __ATOMIC_RELEASE);
@@ -65,10 +76,9 @@ static void take(const struct regs *program, bool may_switch)
 			handler_slice_end(program);
 		if (self->upcall.slice_end == end)
 			exos_yield(0);
-		if (self->upcall.pending & EVENT_NET) { /* come while others ran; coming back from a yield is no upcall */
-			__atomic_fetch_and(&self->upcall.pending, ~(uint64_t)EVENT_NET, __ATOMIC_ACQUIRE);
-			interface_event();
-		}
+		/* What has come while others ran; coming back from a yield is no upcall. */
+		self->events |= __atomic_fetch_and(&self->upcall.pending, ~EVENTS_DEVICES, __ATOMIC_ACQUIRE) & EVENTS_DEVICES;
+		events_devices();
 	}
 	if (self->thread)
 		threads_slice_over(may_switch);

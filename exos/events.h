@@ -1,6 +1,7 @@
 /* Events and exceptions of this environment, once entry.S has stored the interrupted state. */
 #pragma once
 
+#include <aegis/upcall.h>
 #include <exos/base.h>
 #include <exos/regs.h>
 
@@ -9,6 +10,10 @@
 #define EVENT_SIGNAL (1ul << 17) /* its process has a new signal pending */
 
 #define EVENT_RECLAIM (1ul << 18) /* its program is asked for frames: program/handler.h */
+
+/* The devices' events, taken from self->events: everybody's to see to, whoever is told. With the domain lock or without. */
+void events_devices(void);
+#define EVENTS_DEVICES ((uint64_t)(EVENT_NET | EVENT_DISK))
 
 /* Takes what is pending: yields if the slice is over; leaves the rest in self->events for the keeper. Not with the domain lock held. */
 void events_take(void);

@@ -3,6 +3,7 @@
  * start_domain runs on the image's start stack in the first environment, with nothing bound but what the kernel bound; keeper_main runs
  * on that environment's own library stack, as everything does afterwards. */
 #include <aegis/x86_64/stubs.h>
+#include <exos/disk/disk.h>
 #include <exos/events.h>
 #include <exos/file/file.h>
 #include <exos/frames.h>
@@ -61,6 +62,7 @@ void start_machine_off(int status)
 }
 
 const struct aegis_cap *start_device(enum aegis_device device) { return &boot->devices[device]; }
+const struct aegis_cap *start_disk(uint32_t number) { return &boot->disks[number]; }
 
 /* start.h: before there is memory management. */
 frame_t start_frame(void)
@@ -287,6 +289,7 @@ static void start_services(void)
 	if (file_systems_start())
 		panic("not enough memory for the root file system; give the machine more (--mem)");
 	fill_root();
+	disks_start();
 	if (start_file.epoch)
 		time_set_calendar(start_file.epoch * 1000000000ul);
 	if (tty_start(start_file.terminal, start_file.rows, start_file.columns))
@@ -329,6 +332,7 @@ static void linger(void)
 		domain_lock();
 		if (bits & EVENT_NET)
 			interface_input();
+		disk_input();
 		interface_tick();
 	}
 }
@@ -358,6 +362,7 @@ void keeper_main(void)
 		domain_lock();
 		if (bits & EVENT_NET)
 			interface_input();
+		disk_input(); /* whatever the event: who was told may have been stopped before it could take them in */
 		interface_tick();
 		if (bits & EVENT_CONSOLE)
 			link_receive();

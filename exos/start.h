@@ -22,6 +22,7 @@ void start_bind(uint64_t va, uint64_t entry);
 void start_table(uint64_t va, uint32_t level);
 
 const struct aegis_cap *start_device(enum aegis_device device); /* the domain's right to it */
+const struct aegis_cap *start_disk(uint32_t number);
 extern bool start_network_talks;     /* the first process has EXO_NET_DEBUG in its environment: the network says on the log what it gets */
 void start_program_ended(int exit_status); /* wait's encoding */
 _Noreturn void start_machine_off(int status);

@@ -31,6 +31,7 @@ dependencies_of() {
 		echo 'bash-static /bin/bash-static runs inside the machine in the tests'
 		echo 'musl-tools musl-gcc builds the static programs that run inside the machine'
 		echo 'libcmocka-dev /usr/include/cmocka.h unit tests on this host'
+		echo 'fdisk /sbin/sfdisk makes partition tables'
 		echo 'libpcap-dev /usr/include/pcap.h its filters are what ours are compared with'
 		echo 'tcpdump tcpdump writes programs for filters, and reads what was captured'
 		echo 'expect expect types at the terminal in the tests'

@@ -1,7 +1,8 @@
 /* The domain's disks: requests over the kernel's queues, partitions, /dev/vda and its like.
  *
- * Who uses it: exos/volume (file systems), the block devices' files (device.c), exos/program. Domain lock held. A disk is started when it is first wanted: a machine whose disks nobody uses pays nothing.
- * A request goes straight between the device and the domain's frames (include/aegis/disk.h). Whoever waits is woken by the completion itself: the kernel's event goes to the environment that submitted, or, is that gone, to the keeper. */
+ * Who uses it: exos/volume (file systems), the block devices' files (device.c), exos/program. Domain lock held, but for disk_event.
+ * A request goes straight between the device and the domain's frames (include/aegis/disk.h). There is no disk process: whoever is told of a completion (EVENT_DISK) takes in all that there are, for everybody, and wakes who waits. Told is the
+ * environment that submitted, mostly the one that waits; or, is that gone or not sure to run again, the keeper. */
 #pragma once
 
 #include <aegis/disk.h>
@@ -10,9 +11,14 @@
 #include <exos/sched/wait.h>
 
 struct disk;
+struct file;
+struct inode;
+
+/* By the keeper, before there is another environment: it makes the queues, since whoever makes one is told where nobody else is there to be. Then the nodes of /dev. Nothing where there is no disk. */
+void disks_start(void);
 
 uint32_t disk_count(void);
-/* The disk of that number (0: /dev/vda), started: -ENXIO (there is none), -ENOMEM. */
+/* The disk of that number (0: /dev/vda): -ENXIO (there is none, or none of the domain's). */
 int disk_get(uint32_t number, struct disk **out);
 const struct aegis_disk_info *disk_info(const struct disk *d);
 uint32_t disk_number(const struct disk *d);
@@ -29,14 +35,16 @@ bool disk_of_device(uint64_t device, uint32_t *number, uint32_t *partition);
 
 /* A request under way: heap memory or part of a shared object, never on a stack. */
 struct disk_request {
-	struct list link;        /* the disk's */
+	struct list link;        /* the disk's, with the next two */
+	struct wait_queue waiting;
+	env_id tell;
 	uint8_t operation, flags; /* DISK_ (aegis/disk.h) */
 	bool done;
 	int error;               /* once done: 0 or -EIO */
 	uint64_t sector;         /* on the disk */
 	uint32_t count;          /* sectors */
 	uint32_t offset;         /* in the first frame, bytes */
-	uint32_t frame_count;
+	uint32_t frame_count;    /* DISK_FRAMES_MAX at most */
 	const frame_t *frames;   /* heap or shared memory that lasts until done */
 	void (*finished)(struct disk_request *r); /* called with the lock held, by whoever takes in the completion; may not block; may free the request; null: nobody but disk_wait */
 	void *data;              /* of `finished` */
@@ -49,8 +57,10 @@ int disk_wait(struct disk *d, struct disk_request *r);
 /* disk_submit, disk_push, disk_wait of one request in memory of the library's (window addresses; contiguous pages need not be contiguous frames): a convenience for few sectors. */
 int disk_transfer(struct disk *d, uint32_t operation, uint32_t flags, uint64_t sector, uint32_t count, void *memory);
 
-/* Completions are in: from events (EVENT_DISK), by any environment of the domain. */
+/* EVENT_DISK has come. With the domain lock or without. */
 void disk_event(void);
+/* Takes in what there is, and hands over what waits. */
+void disk_input(void);
 /* A sealed capability for a part of a disk, for programs that go to their data directly. 0, -EACCES. */
 int disk_extent(struct disk *d, uint64_t first, uint64_t count, bool write, struct aegis_cap *out);
 /* Frees of such parts: ends all capabilities that were handed out for the stripes around these sectors, and waits for what is under way. Nothing is done if none was handed out. */
@@ -58,3 +68,5 @@ void disk_extents_end(struct disk *d, uint64_t first, uint64_t count);
 
 /* Opening a block device's inode (device.c). */
 int disk_open(struct inode *inode, struct file *f);
+/* The partitions one after the other, for listings: which one comes after `last` (0: the first)? False: none. Waits where the table was not read yet. */
+bool disk_next_part(uint32_t number, uint32_t *last, struct disk_part *out);

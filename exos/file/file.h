@@ -98,10 +98,14 @@ struct file_ops {
 	uint32_t (*poll)(struct file *f, struct wait_queue **queue);
 	void (*release)(struct file *f);
 	/* Any of these may be null. As write, from library memory (sendfile); waits until that many bytes go in as one
-	 * write (writev to a pipe); how many bytes a read would get at once. */
+	 * write (writev to a pipe); how many bytes a read would get at once; what was written is where it is safe (of a
+	 * file's attributes only those that its data needs), 0 or -errno; where its end is, if its inode's size does
+	 * not say. */
 	ssize (*write_library)(struct file *f, const void *bytes, size_t n, uint64_t *offset);
 	int (*reserve)(struct file *f, size_t n);
 	size_t (*available)(struct file *f);
+	int (*sync)(struct file *f, bool data_only);
+	uint64_t (*size)(struct file *f);
 };
 /* POLL_PEER_DONE: the other side will write no more (RDHUP). */
 enum { POLL_IN = 1, POLL_PRIORITY = 2, POLL_OUT = 4, POLL_ERROR = 8, POLL_HANGUP = 16, POLL_INVALID = 32, POLL_PEER_DONE = 0x2000 };

@@ -26,6 +26,8 @@ int procfs_next_process(struct proc *p, int from);
 extern const struct procfs_entry procfs_fd_link; /* procfs_fd.c: an open file of it, as a numbered entry */
 int procfs_next_fd(struct proc *p, int from);
 void procfs_write_mounts(struct text *t, struct proc *p); /* procfs_system.c */
+void procfs_write_partitions(struct text *t, struct proc *p); /* procfs_disk.c, with the next */
+void procfs_write_diskstats(struct text *t, struct proc *p);
 void procfs_write_maps(struct text *t, struct proc *p);	  /* procfs_memory.c, with the two below */
 void procfs_write_smaps(struct text *t, struct proc *p);
 void procfs_write_smaps_rollup(struct text *t, struct proc *p);

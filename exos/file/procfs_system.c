@@ -1,5 +1,6 @@
 /* /proc, but for the processes: memory, processor, time, file systems. Called by procfs.c, through the tables at the
  * end. */
+#include <exos/disk/disk.h>
 #include <exos/file/device.h>
 #include <exos/file/procfs.h>
 #include <exos/file/ramfs.h>
@@ -132,7 +133,7 @@ void procfs_write_mounts(struct text *t, struct proc *p)
 static void write_devices(struct text *t, struct proc *p)
 {
 	(void)p;
-	text_print(t, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n");
+	text_print(t, "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n%s", disk_count() ? "254 virtblk\n259 blkext\n" : "");
 }
 
 static void write_hostname(struct text *t, struct proc *p)
@@ -209,11 +210,13 @@ static const struct procfs_entry sys_entries[] = {
 const struct procfs_entry procfs_system_entries[] = {
 	{.name = "cpuinfo", .mode = TYPE_FILE | 0444, .write = write_cpuinfo},
 	{.name = "devices", .mode = TYPE_FILE | 0444, .write = write_devices},
+	{.name = "diskstats", .mode = TYPE_FILE | 0444, .write = procfs_write_diskstats},
 	{.name = "filesystems", .mode = TYPE_FILE | 0444, .write = write_filesystems},
 	{.name = "loadavg", .mode = TYPE_FILE | 0444, .write = write_loadavg},
 	{.name = "meminfo", .mode = TYPE_FILE | 0444, .write = write_meminfo},
 	{.name = "mounts", .mode = TYPE_LINK | 0777, .readlink = mounts_readlink},
 	{.name = "net", .mode = TYPE_DIR | 0555, .entries = procfs_net_entries},
+	{.name = "partitions", .mode = TYPE_FILE | 0444, .write = procfs_write_partitions},
 	{.name = "self", .mode = TYPE_LINK | 0777, .readlink = self_readlink},
 	{.name = "stat", .mode = TYPE_FILE | 0444, .write = write_stat},
 	{.name = "sys", .mode = TYPE_DIR | 0555, .entries = sys_entries},

@@ -1,6 +1,7 @@
 /* The file system in memory: names and inodes. Contents are in ramfs_pages.c, directories in ramfs_directory.c.
  *
  * Called through ramfs_ops, by the path functions, which have checked permissions and the general rules. */
+#include <exos/disk/disk.h>
 #include <exos/file/device.h>
 #include <exos/file/ramfs.h>
 #include <exos/heap.h>
@@ -253,6 +254,8 @@ static int ramfs_open_any(struct inode *i, struct file *f)
 	switch (i->mode & TYPE_MASK) {
 	case TYPE_CHAR:
 		return device_open(i, f);
+	case TYPE_BLOCK:
+		return disk_open(i, f);
 	case TYPE_FIFO:
 		return fifo_open(i, f);
 	case TYPE_FILE:

@@ -102,7 +102,7 @@ int64_t linux_lseek(struct regs *r)
 		base = (int64_t)f->offset;
 		break;
 	case SEEK_END:
-		base = (int64_t)f->inode->size;
+		base = (int64_t)(f->ops->size ? f->ops->size(f) : f->inode->size);
 		break;
 	case SEEK_DATA:
 	case SEEK_HOLE:
@@ -124,22 +124,25 @@ int64_t linux_lseek(struct regs *r)
 }
 
 /* Files in memory have no other place to be written to: they are as safe as they will ever be. */
-int64_t linux_fsync(struct regs *r)
+static int64_t sync(struct regs *r, bool data_only)
 {
 	struct file *f = linux_file(A0(r));
 
 	if (!f || (f->flags & OPEN_PATH))
 		return -EBADF;
+	if (f->ops->sync)
+		return f->ops->sync(f, data_only);
 	return (f->inode->mode & TYPE_MASK) == TYPE_FILE || (f->inode->mode & TYPE_MASK) == TYPE_DIR ? 0 : -EINVAL;
 }
 
-int64_t linux_fdatasync(struct regs *r) { return linux_fsync(r); }
+int64_t linux_fsync(struct regs *r) { return sync(r, false); }
+int64_t linux_fdatasync(struct regs *r) { return sync(r, true); }
 
 int64_t linux_sync_file_range(struct regs *r)
 {
 	if (A3(r) & ~7ul || (int64_t)A1(r) < 0 || (int64_t)A2(r) < 0 || (int64_t)(A1(r) + A2(r)) < 0)
 		return -EINVAL;
-	return linux_fsync(r);
+	return sync(r, true);
 }
 
 int64_t linux_syncfs(struct regs *r) { return linux_file(A0(r)) ? 0 : -EBADF; }

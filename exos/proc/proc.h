@@ -41,6 +41,7 @@ struct proc {
 	bool state_news;                  /* stopped or continued since the parent last asked */
 	bool continued;
 	bool sleeping;                    /* in a wait: for ps */
+	bool service;                     /* the library's own (service.h): signals are nothing to it */
 	struct waiter waiter;             /* wait_on's, without threads */
 	bool execed;
 	int exit_status;                  /* as wait reports it: code << 8, or signal (| 0x80 core) */

@@ -50,7 +50,7 @@ void signal_send_thread(struct proc *p, struct thread *t, int number, const stru
 	signal_set bit = signal_bit(number);
 	struct signal_queue *q = t ? &t->own : &s->shared;
 
-	if (p == proc_keeper || p->state == PROC_ZOMBIE)
+	if (p == proc_keeper || p->service || p->state == PROC_ZOMBIE)
 		return;
 	effect_of_sending(p, number);
 	if ((q->set & bit) || (signal_ignored(s, number) && !((t ? thread_mask(t) : s->mask) & bit)))

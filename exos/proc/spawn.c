@@ -7,21 +7,6 @@
 #include <exos/proc/strings.h>
 #include <exos/proc/table.h>
 
-#define UMASK_FIRST 022
-#define STACK_LIMIT (8ul << 20)
-#define FILES_SOFT 1024
-#define FILES_HARD 4096
-
-static void set_limits(struct proc *p)
-{
-	for (uint32_t n = 0; n < LIMIT_COUNT; n++)
-		p->limits[n][0] = p->limits[n][1] = LIMIT_NONE;
-	p->limits[LIMIT_STACK][0] = STACK_LIMIT;
-	p->limits[LIMIT_CORE][0] = 0;
-	p->limits[LIMIT_FILES][0] = FILES_SOFT;
-	p->limits[LIMIT_FILES][1] = FILES_HARD;
-}
-
 static int pack(struct exec_strings *strings, char *const *argv, char *const *envp)
 {
 	int error = 0;
@@ -69,9 +54,7 @@ int proc_spawn(const char *path, char *const *argv, char *const *envp, const cha
 
 	if (p && image != NO_FRAME) {
 		p->group = p->session = p->pid;
-		p->umask = UMASK_FIRST;
-		p->signals.stack_flags = STACK_DISABLED;
-		set_limits(p);
+		table_first(p);
 		error = enter_directory(p, cwd);
 		if (!error)
 			error = pack(&strings, argv, envp);

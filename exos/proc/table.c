@@ -12,6 +12,10 @@
 _Static_assert(sizeof(struct proc) <= FRAME_SIZE, "an entry is one frame");
 
 #define KEEPER_PID 1
+#define UMASK_FIRST 022
+#define STACK_LIMIT (8ul << 20)
+#define FILES_SOFT 1024
+#define FILES_HARD 4096
 
 struct list proc_list = {&proc_list, &proc_list};
 static struct proc keeper;
@@ -128,6 +132,18 @@ char *table_string(const char *s)
 	if (copy)
 		memcpy(copy, s, n);
 	return copy;
+}
+
+void table_first(struct proc *p)
+{
+	p->umask = UMASK_FIRST;
+	p->signals.stack_flags = STACK_DISABLED;
+	for (uint32_t n = 0; n < LIMIT_COUNT; n++)
+		p->limits[n][0] = p->limits[n][1] = LIMIT_NONE;
+	p->limits[LIMIT_STACK][0] = STACK_LIMIT;
+	p->limits[LIMIT_CORE][0] = 0;
+	p->limits[LIMIT_FILES][0] = FILES_SOFT;
+	p->limits[LIMIT_FILES][1] = FILES_HARD;
 }
 
 int table_inherit(struct proc *child, const struct proc *parent)

@@ -6,6 +6,8 @@
 /* A new entry with a pid, a child of `parent`, which it shares nothing with yet. Null: out of memory, or of pids. */
 struct proc *table_add(struct proc *parent);
 int table_number(void); /* for a process or thread; 0: none is free */
+/* What one that has nobody to inherit from gets: mask, limits. */
+void table_first(struct proc *p);
 /* What a child gets from its parent besides memory: files, directories, names, signals, limits. 0 or -ENOMEM; what was
  * taken until then is given back by table_remove. */
 int table_inherit(struct proc *child, const struct proc *parent);

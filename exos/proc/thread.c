@@ -162,6 +162,9 @@ static void forget_wait(struct thread *t)
 	else
 		for (size_t n = 0; n < t->waiter_count; n++)
 			wait_remove(&t->waiters[n]);
+	if (t->waits_surely)
+		wait_remove(&t->sure);
+	t->waits_surely = false;
 	t->futex = NULL;
 	t->waiter_count = 0;
 	list_remove(&t->ready);

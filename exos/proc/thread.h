@@ -36,7 +36,9 @@ struct thread {
 	uint64_t deadline;             /* of its wait, in ticks; 0: none */
 	struct waiter *waiters;        /* of its wait: taken off their queues should it never go on */
 	size_t waiter_count;
-	struct waiter waiter;          /* wait_on's */
+	struct waiter waiter;          /* wait_on's, */
+	struct waiter sure;            /* and wait_surely's, which may come inside one: the program chooses who runs, and its handler wants something */
+	bool waits_surely;             /* it is in that */
 	struct futex_waiter *futex;    /* that it waits at, if it does */
 	struct signal_queue own;       /* signals sent to it alone */
 	struct file *gone_files;       /* that it was the last to use; they end when its call does */

@@ -50,7 +50,7 @@ int64_t program_slices(struct regs *r)
 	struct proc *p = (int)A0(r) ? proc_find((int)A0(r)) : self->proc;
 	uint64_t cpus = A1(r);
 
-	if (!p || p->state == PROC_ZOMBIE || p == proc_keeper)
+	if (!p || p->state == PROC_ZOMBIE || p == proc_keeper || p->service)
 		return -ESRCH;
 	if (p != self->proc && p->parent != self->proc && self->proc->euid)
 		return -EPERM;

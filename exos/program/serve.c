@@ -1,7 +1,6 @@
 /* Taking protected control transfers (paper 5.5): a process that sleeps and can be called. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/events.h>
-#include <exos/interface/interface.h>
 #include <exos/linux/linux.h>
 #include <exos/program/calls.h>
 #include <exos/program/handler.h>
@@ -45,11 +44,9 @@ static void sleep_serving(const struct proc *p)
 			break;
 		exos_sleep_serving(~0ul);
 		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
-		self->events |= bits & EVENT_RECLAIM;
-		if (bits & EVENT_NET) {
-			self->upcall.disabled = 0;
-			interface_event();
-		}
+		self->events |= bits & (EVENT_RECLAIM | EVENTS_DEVICES);
+		self->upcall.disabled = 0;
+		events_devices();
 	}
 	self->upcall.disabled = 0;
 }

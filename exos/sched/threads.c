@@ -1,7 +1,6 @@
 /* See threads.h. */
 #include <aegis/x86_64/stubs.h>
 #include <exos/events.h>
-#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/program/handler.h>
 #include <exos/sched/threads.h>
@@ -22,12 +21,12 @@ static struct thread *round_robin_next(struct threads *ts)
 
 const struct thread_policy threads_round_robin = {round_robin_ready, round_robin_next};
 
-/* The program's word counts if it names one that can run. The lock is free while it chooses, so that one may have gone meanwhile. */
+/* The program's word counts if it names one that can run. The lock is free while it chooses, so that one may have gone meanwhile. It is not asked on the stack of a thread that waits surely: its answer may be to end. */
 static struct thread *program_next(struct threads *ts)
 {
 	int tid;
 
-	if (list_empty(&ts->ready) || ts->ready.next == ts->ready.previous || handler_runs() || ts->ending || !self->handlers.next_thread)
+	if (list_empty(&ts->ready) || ts->ready.next == ts->ready.previous || handler_runs() || ts->ending || !self->handlers.next_thread || self->thread->waits_surely)
 		return round_robin_next(ts);
 	tid = handler_next_thread(ts);
 	LIST_FOR_EACH(l, &ts->ready) {
@@ -183,10 +182,7 @@ static void idle(struct thread *current)
 	domain_relock(depth);
 	p->sleeping = false;
 	proc_account_start(p);
-	if (self->events & EVENT_NET) {
-		self->events &= ~(uint64_t)EVENT_NET;
-		interface_input();
-	}
+	events_devices();
 	expire(ts);
 	if (self->events & EVENT_RECLAIM)
 		threads_ready(current); /* somebody has to go and look */
@@ -246,6 +242,20 @@ int threads_sleep(struct waiter *w, size_t n, uint64_t deadline)
 	if (handler_runs())
 		handler_holds_back();
 	return result;
+}
+
+/* Signals make it ready too, each once. */
+void threads_sleep_surely(struct waiter *w)
+{
+	struct thread *t = self->thread;
+
+	while (!w->woken) {
+		t->state = THREAD_BLOCKED;
+		t->deadline = 0;
+		dispatch(t);
+	}
+	if (handler_runs())
+		handler_holds_back();
 }
 
 bool threads_yield(void)

@@ -16,6 +16,8 @@ extern const struct thread_policy threads_program; /* asks the program (exos/pro
 
 /* wait_sleep (wait.h) for a process with threads. */
 int threads_sleep(struct waiter *w, size_t n, uint64_t deadline);
+/* wait_surely for a process with threads. */
+void threads_sleep_surely(struct waiter *w);
 /* What ends its wait has come, from whatever environment. */
 void threads_wake(struct thread *t);
 void threads_ready(struct thread *t); /* the same, but its environment is told otherwise */

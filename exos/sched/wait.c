@@ -8,8 +8,8 @@
  * stays pending and the kernel's sleep returns at once (include/aegis/upcall.h). Nothing in that stretch may fault: it touches the self page, the
  * library stack and the window only. */
 #include <aegis/x86_64/stubs.h>
+#include <exos/disk/disk.h>
 #include <exos/events.h>
-#include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
 #include <exos/program/handler.h>
@@ -49,36 +49,49 @@ static inline bool any_woken(const struct waiter *w, size_t n)
 	return false;
 }
 
-/* Packets have come, which are everybody's to take in. What else comes meanwhile is seen by who sleeps: a wake-up in its waiters, the rest in self->events. */
-static void take_packets(void)
+/* What devices have for everybody is taken in. What else comes meanwhile is seen by who sleeps: a wake-up in its waiters, the rest in self->events. */
+static void take_devices(void)
 {
-	self->events &= ~(uint64_t)EVENT_NET;
 	self->upcall.disabled = 0;
-	interface_event();
+	events_devices();
 	self->upcall.disabled = 1;
+}
+
+/* The kernel's sleep, once. Who was woken before this has a notification pending, and does not sleep. The keeper is told of its business by EVENT_SIGNAL, which others find in their tables. */
+static inline void sleep_once(const struct proc *p, uint64_t deadline)
+{
+	const uint64_t over = EVENT_SLICE_END | EVENT_WAKE | EVENT_ALARM | (p ? EVENT_SIGNAL : 0);
+
+	if (p && p->serves)
+		serve_sleep(deadline, self->woken);
+	else
+		exos_sleep(~0ul, deadline, self->woken);
+	self->woken = 0;
+	self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) & ~over;
+	if (self->events & EVENTS_DEVICES)
+		take_devices();
 }
 
 static inline int sleep_disabled(const struct proc *p, const struct waiter *w, size_t n, uint64_t deadline)
 {
-	do { /* who was woken before this has a notification pending, and does not sleep */
+	do {
 		if (p ? handler_wait_ends(p) : self->events != 0)
 			return -EINTR;
 		if (deadline && ticks_now() >= deadline)
 			return -ETIMEDOUT;
-		if (p && p->serves)
-			serve_sleep(deadline, self->woken);
-		else
-			exos_sleep(~0ul, deadline, self->woken);
-		self->woken = 0;
-		self->events |= __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE) &
-				~(EVENT_SLICE_END | EVENT_WAKE | EVENT_SIGNAL | EVENT_ALARM);
-		if (self->events & EVENT_NET)
-			take_packets();
+		sleep_once(p, deadline);
 	} while (!any_woken(w, n));
 	return 0;
 }
 
-static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline)
+static inline int sleep_surely_disabled(const struct proc *p, const struct waiter *w)
+{
+	while (!any_woken(w, 1))
+		sleep_once(p, 0);
+	return 0;
+}
+
+static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline, bool surely)
 {
 	struct proc *p = self->proc;
 	uint32_t depth;
@@ -90,7 +103,10 @@ static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline)
 	}
 	self->upcall.disabled = 1;
 	depth = domain_unlock_all();
-	result = sleep_disabled(p, w, n, deadline);
+	if (surely)
+		result = sleep_surely_disabled(p, w);
+	else
+		result = sleep_disabled(p, w, n, deadline);
 	self->upcall.disabled = 0;
 	domain_relock(depth);
 	if (p) {
@@ -104,7 +120,7 @@ static inline int sleep_unlocked(struct waiter *w, size_t n, uint64_t deadline)
 
 static inline int sleep_any(struct waiter *w, size_t n, uint64_t deadline)
 {
-	return self->thread ? threads_sleep(w, n, deadline) : sleep_unlocked(w, n, deadline);
+	return self->thread ? threads_sleep(w, n, deadline) : sleep_unlocked(w, n, deadline, false);
 }
 
 int wait_sleep(struct waiter *w, size_t n, uint64_t deadline) { return sleep_any(w, n, deadline); }
@@ -118,6 +134,28 @@ int wait_on(struct wait_queue *q, uint64_t deadline)
 	result = sleep_any(w, 1, deadline);
 	wait_remove(w);
 	return result;
+}
+
+/* Where its program chooses who runs, which it does on the stack of a thread that waits itself, no other thread may run: the process sleeps as one. */
+static void sleep_surely_in_thread(struct thread *t)
+{
+	t->waits_surely = true;
+	if (t->state == THREAD_RUNNING)
+		threads_sleep_surely(&t->sure);
+	else
+		sleep_unlocked(&t->sure, 1, 0, true);
+	t->waits_surely = false;
+}
+
+void wait_surely(struct wait_queue *q)
+{
+	struct thread *t = self->thread;
+
+	wait_add(q, t ? &t->sure : self->waiter);
+	if (t)
+		sleep_surely_in_thread(t);
+	else
+		sleep_unlocked(self->waiter, 1, 0, true);
 }
 
 static void wake(struct waiter *w)
@@ -171,9 +209,16 @@ void sched_yield_slice(void)
 	domain_relock(depth);
 }
 
+/* The kernel may still have to tell this environment of requests to a disk that others wait for by now: as long as it is there, it passes that on. Whoever destroys it holds the lock. */
 void exos_final_sleep(void)
 {
+	self->upcall.disabled = 1;
 	domain_unlock_all();
-	for (;;)
-		exos_sleep(0, 0, 0);
+	for (;;) {
+		exos_sleep(EVENT_DISK, 0, 0);
+		__atomic_fetch_and(&self->upcall.pending, ~(uint64_t)EVENT_DISK, __ATOMIC_ACQUIRE);
+		domain_lock();
+		disk_input();
+		domain_unlock_all();
+	}
 }

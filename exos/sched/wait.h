@@ -32,6 +32,9 @@ static inline void wait_queue_init(struct wait_queue *q)
 /* Sleeps until woken, a deliverable signal is pending (-EINTR) or `deadline` (ticks of the time-stamp counter; 0: none) has
  * passed (-ETIMEDOUT). The lock is released meanwhile: check the condition again. */
 int wait_on(struct wait_queue *q, uint64_t deadline);
+/* Sleeps until woken, whatever else comes meanwhile: for what must not be left half done, and is over soon without anybody's doing (a disk's answer). Signals and events stay pending. The lock is
+ * released meanwhile. */
+void wait_surely(struct wait_queue *q);
 /* Waiting on several queues at once (poll): add waiters, sleep once, remove them. wait_sleep's results as wait_on's. */
 void wait_add(struct wait_queue *q, struct waiter *w);
 void wait_remove(struct waiter *w);

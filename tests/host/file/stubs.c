@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include <exos/disk/disk.h>
 #include <exos/file/procfs.h>
 #include <exos/heap.h>
 #include <exos/linux/linux.h>
@@ -239,6 +240,13 @@ uint64_t vm_mapped(struct vm *vm) { return (void)vm, 0; }
 struct vm_usage vm_usage(struct vm *vm, uint64_t start, uint64_t end) { return (void)vm, (void)start, (void)end, (struct vm_usage){0}; }
 uint64_t tty_device_number(struct tty *t) { return (void)t, 0; }
 int tty_foreground(struct tty *t) { return (void)t, 0; }
+uint32_t disk_count(void) { return 0; }
+int disk_get(uint32_t number, struct disk **out) { return (void)number, (void)out, -ENXIO; }
+const struct aegis_disk_info *disk_info(const struct disk *d) { return (void)d, NULL; }
+int disk_part(uint32_t number, uint32_t partition, struct disk_part *out) { return (void)number, (void)partition, (void)out, -ENXIO; }
+bool disk_next_part(uint32_t number, uint32_t *last, struct disk_part *out) { return (void)number, (void)last, (void)out, false; }
+uint64_t disk_device(uint32_t number, uint32_t partition) { return (void)number, (void)partition, 0; }
+int disk_open(struct inode *i, struct file *f) { return (void)i, (void)f, -ENXIO; }
 int tty_open_controlling(struct inode *i, struct file *f) { return (void)i, (void)f, -ENXIO; }
 int tty_open_console(struct inode *i, struct file *f) { return (void)i, (void)f, -ENXIO; }
 void exos_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t *out);

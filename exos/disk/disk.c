@@ -1,0 +1,133 @@
+/* The disks of the domain: found at start, a kernel queue for each; parts of them handed out as capabilities. */
+#include <aegis/x86_64/stubs.h>
+#include <exos/disk/internal.h>
+#include <exos/frames.h>
+#include <exos/heap.h>
+#include <exos/lock.h>
+#include <exos/start.h>
+
+#define INFO_VA (EXOS_TABLES_VA + 0xd00000000ul) /* where the kernel's exposed disk_info is bound */
+
+static struct disk *disks[DISKS_MAX]; /* domain lock; null: not ours */
+
+uint32_t disk_count(void) { return machine_info->disks; }
+
+int disk_get(uint32_t number, struct disk **out)
+{
+	if (number >= disk_count() || !disks[number])
+		return -ENXIO;
+	*out = disks[number];
+	return 0;
+}
+
+const struct aegis_disk_info *disk_info(const struct disk *d) { return (const struct aegis_disk_info *)INFO_VA + d->number; }
+
+uint32_t disk_number(const struct disk *d) { return d->number; }
+
+/* Its extent in slot 0, which is all that requests name. */
+static bool make_queue(struct disk *d)
+{
+	struct aegis_queue_spec spec = { .object = frame_get_bare(), .control = frame_get_zeroed() };
+	bool made = false;
+
+	if (spec.object != NO_FRAME && spec.control != NO_FRAME)
+		made = aegis_queue_create(&spec) >= 0;
+	if (made && aegis_extent_bind(spec.object, 0, d->cap) < 0) {
+		aegis_queue_destroy(spec.object); /* nothing is under way */
+		made = false;
+	}
+	if (made) {
+		d->queue = spec.object;
+		d->control = frame_address(spec.control);
+		return true;
+	}
+	if (spec.object != NO_FRAME)
+		frame_put_bare(spec.object);
+	if (spec.control != NO_FRAME)
+		frame_put(spec.control);
+	return false;
+}
+
+/* An account that was given no extent of a disk, or no memory for it, does without. */
+static struct disk *start_one(uint32_t number)
+{
+	struct disk *d = heap_alloc(sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->number = number;
+	d->cap = start_disk(number);
+	d->first = extent_sector(d->cap->first);
+	d->sectors = d->cap->count;
+	list_init(&d->waiting);
+	list_init(&d->partitions);
+	list_init(&d->writes);
+	if (d->cap->kind == CAP_EXTENT && make_queue(d))
+		return d;
+	heap_free(d);
+	return NULL;
+}
+
+void disks_start(void)
+{
+	const struct aegis_range *info = &machine_info->disk;
+
+	if (!disk_count())
+		return;
+	if (!frame_bind_shared(INFO_VA, info->first, info->count, BIND_READ))
+		panic("not enough memory for the disks");
+	for (uint32_t n = 0; n < disk_count(); n++) {
+		disks[n] = start_one(n);
+		if (disks[n])
+			partition_nodes(disks[n]);
+	}
+}
+
+void disk_event(void)
+{
+	domain_lock();
+	disk_input();
+	domain_unlock();
+}
+
+static uint64_t stripe_of(const struct disk *d, uint64_t sector) { return sector / disk_info(d)->stripe_sectors; }
+
+int disk_extent(struct disk *d, uint64_t first, uint64_t count, bool write, struct aegis_cap *out)
+{
+	uint32_t rights = RIGHT_READ | (write ? RIGHT_WRITE : 0);
+
+	if (!count || count > d->first + d->sectors || first < d->first || first > d->first + d->sectors - count)
+		return -EACCES;
+	if (!d->handed_out && !(d->handed_out = heap_alloc((disk_info(d)->stripes + 7) / 8)))
+		return -ENOMEM;
+	if (aegis_cap_narrow(d->cap, out, rights, EXTENT(d->number, first), count) < 0)
+		return -EACCES;
+	for (uint64_t s = stripe_of(d, first); s <= stripe_of(d, first + count - 1); s++)
+		d->handed_out[s / 8] |= (uint8_t)(1 << s % 8);
+	return 0;
+}
+
+/* The kernel ends the capabilities at once; what was begun by them is waited for. */
+static void end_stripe(struct disk *d, uint64_t stripe)
+{
+	uint64_t size = disk_info(d)->stripe_sectors, first = MAX(stripe * size, d->first);
+	uint64_t end = MIN((stripe + 1) * size, d->first + d->sectors);
+	struct aegis_cap cap;
+
+	if (aegis_cap_narrow(d->cap, &cap, d->cap->rights, EXTENT(d->number, first), end - first) < 0)
+		return;
+	while (aegis_cap_end(&cap) > 0)
+		sched_yield_slice();
+}
+
+void disk_extents_end(struct disk *d, uint64_t first, uint64_t count)
+{
+	if (!d->handed_out || !count)
+		return;
+	for (uint64_t s = stripe_of(d, first); s <= stripe_of(d, first + count - 1); s++) {
+		if (!(d->handed_out[s / 8] & 1 << s % 8))
+			continue;
+		d->handed_out[s / 8] &= (uint8_t)~(1 << s % 8);
+		end_stripe(d, s);
+	}
+}
