@@ -5,6 +5,7 @@
  *
  * HOLDING THE VOLUME: calls may wait in the port's read and write. Whoever calls holds the volume: no two calls are in it at once, but for those marked "any time", which look only at what is in memory, and which other calls leave
  * right whenever they wait. In ExOS that is a lock that is held over sleep. A call that fails has changed nothing, unless it is -EIO.
+ * What changes something may also give -EAGAIN: the running transaction has no room for it (ext2_commit_due was not asked): commit, and call again. After -ENOSPC a commit may help too: blocks that were freed are not given again before it.
  *
  * An inode that somebody uses is a node in memory, with its attributes. Whoever changes those calls ext2_changed; they reach the inode's block at the next commit. A directory is read once and then is a table in memory beside its blocks. */
 #pragma once
@@ -31,8 +32,13 @@ struct ext2_node {
 	struct list dirty_link;
 	struct ext2_node *chain;       /* by number */
 	struct ext2_directory *directory; /* its entries, once read */
+	struct buffer *table;          /* the block that its inode is in, held, and where: */
+	uint32_t table_offset;
+	bool fresh;                    /* made since the last commit */
+	bool lost;                     /* it could not be freed: e2fsck's */
+	struct list idle;              /* among those without references; or doomed */
+	struct list orphan;            /* without names, but used, or to be shortened: in the list that the superblock begins */
 	uint32_t parent;               /* of a directory, once known: its ..; 0 */
-	uint32_t orphan_next;          /* without names, but used: in the list that the superblock begins */
 	uint64_t goal;                 /* where the next block is best put; 0: no idea */
 	uint64_t run_logical, run_block; /* the run of blocks that was found last: */
 	uint32_t run_count;
@@ -52,7 +58,7 @@ int ext2_open(const struct ext2_port *port, const struct ext2_options *options, 
 int ext2_close(struct ext2 *v);
 void ext2_abandon(struct ext2 *v); /* as a crash would: nothing more is written */
 
-/* Nodes: one reference each; any time for ref. The last put of a node without links frees its inode and blocks. */
+/* Nodes: one reference each; any time for ref. The last put of a node without links frees its inode and blocks, or what one transaction has room for; the rest follows at the commits' ends. -EIO: some of it is e2fsck's to find. */
 int ext2_node_get(struct ext2 *v, uint32_t number, struct ext2_node **out); /* -EIO (damaged), -ENOMEM, -ENOENT (free) */
 struct ext2_node *ext2_node_known(struct ext2 *v, uint32_t number); /* any time: it is in memory; a reference; or null */
 int ext2_node_put(struct ext2_node *n);
@@ -73,7 +79,7 @@ int ext2_link(struct ext2_node *dir, const char *name, size_t length, struct ext
 int ext2_unlink(struct ext2_node *dir, const char *name, size_t length, bool directory); /* -ENOTEMPTY -ENOTDIR -EISDIR -ENOENT */
 /* Atomic: in one transaction. What is replaced loses a link. exchange: both must be there. A directory is not moved below itself: -EINVAL. */
 int ext2_rename(struct ext2_node *from, const char *name, size_t length, struct ext2_node *to, const char *new_name, size_t new_length, bool exchange);
-/* Calls `entry` for each name (. and .. too) from *offset on until it says false; *offset leads to the next one, also when names are made and removed in between. */
+/* Calls `entry` for each name (. and .. too) from *offset on until it says false, which means that it did not take this one; *offset leads to the next one to take, also when names are made and removed in between. */
 int ext2_list(struct ext2_node *dir, uint64_t *offset, bool (*entry)(void *to, const char *name, size_t length, uint32_t number, uint32_t type, uint64_t next), void *to);
 ssize ext2_readlink(struct ext2_node *link, char *to, size_t size);
 int ext2_parent(struct ext2_node *dir, uint32_t *number);
@@ -88,10 +94,11 @@ int ext2_map(struct ext2_node *n, uint64_t at, uint32_t most, uint64_t *block, u
 bool ext2_map_known(struct ext2_node *n, uint64_t at, uint32_t most, uint64_t *block, uint32_t *count);
 /* Gives the hole at `at` blocks, up to `most` (all of them holes), as many in one run as there are: *block, *count. -ENOSPC -EIO -EROFS. Uses up what was reserved, if `reserved`. */
 int ext2_allocate(struct ext2_node *n, uint64_t at, uint32_t most, bool reserved, uint64_t *block, uint32_t *count);
-/* Frees every block behind `size` bytes, and sets size. What the caller has of contents is his business, before: blocks that are freed may be somebody else's after the next commit. */
+/* Frees every block behind `size` bytes, and sets size. -EAGAIN, -ENOMEM: size is set, but not all is freed that is to be: call again (after a commit) before anything else is done with the file. What the caller has of contents is his business, before: blocks that are freed may be somebody else's after the next commit. */
 int ext2_truncate(struct ext2_node *n, uint64_t size);
 uint64_t ext2_size_max(const struct ext2 *v);
-/* Space promised to contents that have no blocks yet, with what leads to them. -ENOSPC. Any time. */
+/* Space promised to contents that have no blocks yet, with what leads to them. As nobody knows how much that is, it is taken for the worst (four blocks for each): -ENOSPC may come early, and contents that are written then take what they do take. So the
+ * caller writes what waits, commits, and tries once more. Any time. */
 int ext2_reserve(struct ext2 *v, uint64_t blocks);
 void ext2_unreserve(struct ext2 *v, uint64_t blocks);
 
