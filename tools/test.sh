@@ -23,7 +23,7 @@ test_names() {
 test_target() {
 	case $1 in
 	kernel/* | hostile/* | exos/*) echo "tests/$1" ;;
-	net/loopback) echo tests/exos/tcp ;;
+	net/loopback) echo tests/exos/{tcp,socket_deaths} ;;
 	net/web | net/lookup | net/capture) echo "apps/${1#net/}" ;;
 	net/*) echo wire ;;
 	linux/ipc_smp) echo tests/exos/{ipc,lrpc,rpc,rpc_hostile} ;;

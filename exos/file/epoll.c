@@ -70,14 +70,29 @@ static void item_free(struct item *i)
 	heap_free(i);
 }
 
+/* Who waits exclusively was told in place of the others. Goes he without another look, killed perhaps before he could do anything, one of them has his turn. */
+static void item_end(struct item *i)
+{
+	bool owes = i->watch.exclusive && !list_empty(&i->ready) && item_ready(i);
+	struct file *f = i->file;
+	struct wait_queue *queue = NULL;
+
+	item_free(i);
+	if (!owes)
+		return;
+	f->ops->poll(f, &queue);
+	if (queue)
+		wake_all(queue);
+}
+
 static void file_gone(struct file_watch *w) { item_free(CONTAINER_OF(w, struct item, end)); }
 
 static void epoll_release(struct file *f)
 {
 	struct epoll *e = f->data;
 
-	LIST_FOR_EACH_SAFE(l, following, &e->items)
-		item_free(CONTAINER_OF(l, struct item, link));
+	while (!list_empty(&e->items))
+		item_end(CONTAINER_OF(e->items.next, struct item, link));
 	wake_all(&e->polled); /* of the threads of a process one may poll what another closes */
 	heap_free(e);
 }
@@ -253,7 +268,7 @@ int epoll_control(struct file *epoll, int operation, struct file *f, int number,
 		return i ? -EEXIST : add(e, f, number, event);
 	case EPOLL_DELETE:
 		if (i)
-			item_free(i);
+			item_end(i);
 		return i ? 0 : -ENOENT;
 	case EPOLL_MODIFY:
 		return i ? modify(i, event) : -ENOENT;
@@ -288,24 +303,43 @@ static ssize tell(struct epoll *e, struct epoll_event *program, size_t room)
 	return (ssize)done;
 }
 
+/* Of an epoll that processes share: what would be told to one at its end, another is told. */
+static int leave_to_others(struct epoll *e)
+{
+	if (!list_empty(&e->ready))
+		wake_somebody(&e->waiters);
+	return -EINTR;
+}
+
+static int pause_in(struct epoll *e, uint64_t deadline)
+{
+	struct file *f = e->file;
+	int err = 0;
+
+	file_ref(f); /* another thread may close it meanwhile */
+	if (turn_due()) {
+		turn_give(&e->waiters);
+		if (e->waiters.turn == self->env) /* whose turn is over sleeps, or is gone: exclusive watches ask (mark_ready) */
+			e->waiters.turn = 0;
+	} else {
+		err = wait_on(&e->waiters, deadline);
+	}
+	file_put(f);
+	return err;
+}
+
 ssize epoll_wait(struct file *epoll, struct epoll_event *program, size_t room, bool now, uint64_t deadline)
 {
 	struct epoll *e = epoll->data;
 	int err = 0;
 
 	for (;;) {
-		ssize done = tell(e, program, room);
+		ssize done = signal_ends() ? leave_to_others(e) : tell(e, program, room);
 
 		if (done || now || err == -ETIMEDOUT)
 			return done;
 		if (err == -EINTR && signal_interrupts())
 			return -EINTR;
-		file_ref(epoll);
-		err = 0;
-		if (turn_due())
-			turn_give(&e->waiters);
-		else
-			err = wait_on(&e->waiters, deadline);
-		file_put(epoll);
+		err = pause_in(e, deadline);
 	}
 }

@@ -195,6 +195,7 @@ void file_table_put(struct file_table *t);
 void file_table_exec(struct file_table *t); /* closes the close-on-exec ones */
 /* The number, or -EMFILE (-EBADF: a number beyond the limit). On success the reference is taken over. */
 int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec);
+int file_may_install(struct file_table *t); /* 0, or -EMFILE: file_install would fail, for lowest 0 */
 int file_install_at(struct file_table *t, struct file *f, int number, bool close_on_exec);
 int file_close(struct file_table *t, int number);
 bool file_close_on_exec(struct file_table *t, int number);

@@ -128,7 +128,8 @@ static uint32_t table_limit(void)
 	return (uint32_t)MIN(limit, (uint64_t)BLOCKS_MAX * FILE_BLOCK);
 }
 
-int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec)
+/* The lowest free number from `lowest` on, with room for its file; or -EMFILE. */
+static inline int find_free(struct file_table *t, int lowest)
 {
 	uint32_t limit = table_limit(), n = MAX((uint32_t)lowest, t->lowest_free);
 
@@ -140,11 +141,27 @@ int file_install(struct file_table *t, struct file *f, int lowest, bool close_on
 		if (!table_add_block(t))
 			return -EMFILE;
 	}
-	*slot(t, (int)n) = f;
-	mark(t, (int)n, close_on_exec);
-	if ((uint32_t)lowest <= t->lowest_free)
-		t->lowest_free = n + 1;
 	return (int)n;
+}
+
+int file_may_install(struct file_table *t)
+{
+	int n = find_free(t, 0);
+
+	return MIN(n, 0);
+}
+
+int file_install(struct file_table *t, struct file *f, int lowest, bool close_on_exec)
+{
+	int n = find_free(t, lowest);
+
+	if (n < 0)
+		return n;
+	*slot(t, n) = f;
+	mark(t, n, close_on_exec);
+	if ((uint32_t)lowest <= t->lowest_free)
+		t->lowest_free = (uint32_t)n + 1;
+	return n;
 }
 
 int file_install_at(struct file_table *t, struct file *f, int number, bool close_on_exec)

@@ -143,6 +143,8 @@ void exit_stopped(struct proc *p)
 		p->vfork_parent = NULL;
 		p->env = 0;
 	} else {
+		if (p->waiter.link.next) /* it may have been in a wait, which nothing ends now */
+			wait_remove(&p->waiter);
 		environment_destroy(p);
 		if (vm) /* else it was stopped at its own end */
 			vm_destroy(vm);

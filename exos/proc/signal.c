@@ -233,6 +233,19 @@ bool signal_interrupts(void)
 	}
 }
 
+bool signal_ends(void)
+{
+	const struct signals *s = &self->proc->signals;
+	signal_set set = s->pending & ~s->mask;
+
+	if (set & signal_bit(SIGKILL))
+		return true;
+	for (set &= handler_runs() ? 0 : ~(SET_STOP | SET_IGNORED); set; set &= set - 1)
+		if (s->actions[__builtin_ctzl(set) + 1].handler == SIGNAL_DEFAULT)
+			return true;
+	return false;
+}
+
 void signal_return(struct regs *regs)
 {
 	struct proc *p = self->proc;

@@ -83,6 +83,8 @@ void signal_deliver(struct regs *regs, bool from_call);
 /* For a wait that a deliverable signal disturbs: if all that the signals ask is to stop (or nothing), stops here and now and returns false:
  * the wait goes on, with its deadline, as if nothing had been. True: the wait must end. May release the lock. */
 bool signal_interrupts(void);
+/* The current process has been sent what ends it on the way back to its program: what it would take from others now, a connection or an event, would be lost with it. */
+bool signal_ends(void);
 /* Takes the lowest pending signal out of `set`, blocked or not, without its handler: its number, or 0. */
 int signal_take(struct proc *p, signal_set set, struct signal_info *info);
 /* The end of a handler (sigreturn): all registers, mask and alternate stack as its frame on the program's stack has them. */

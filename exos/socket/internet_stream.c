@@ -293,16 +293,16 @@ static int stream_accept(struct socket *s, bool now, struct socket **out)
 
 	if (!s->listening)
 		return -EINVAL;
-	while ((err = net_accept(i->e, &e)) == -EAGAIN) {
+	while (!(err = socket_may_accept()) && (err = net_accept(i->e, &e)) == -EAGAIN) {
 		if (waited)
 			return waited; /* but who was woken for a connection, and has a signal too, takes it */
 		interface_turn();
 		waited = internet_wait(i, &s->readers, &patience);
 	}
+	if (net_ready(i->e) & NET_READABLE)
+		wake_one(&s->readers); /* for the next connection; or for this one, which is left to others */
 	if (err)
 		return err;
-	if (net_ready(i->e) & NET_READABLE)
-		wake_one(&s->readers);
 	end = internet_make(&internet_stream_ops, s->family, s->type, s->protocol);
 	if (!end) {
 		net_abort(e);

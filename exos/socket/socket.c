@@ -96,6 +96,8 @@ int socket_wait(struct socket *s, struct wait_queue *q, struct patience *p, bool
 	return 0;
 }
 
+int socket_may_accept(void) { return signal_ends() ? -EINTR : file_may_install(self->proc->files); }
+
 void socket_wake(struct socket *s)
 {
 	wake_all(&s->readers);

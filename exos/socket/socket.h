@@ -125,6 +125,8 @@ static inline void socket_wake_writers(struct socket *s)
 	wake_all(&s->writers);
 	wake_all(&s->polled);
 }
+/* Before a connection is taken: who is at his end would take it with him, and who has no descriptor left could not hold it. 0, -EINTR, -EMFILE: it is left to others. */
+int socket_may_accept(void);
 void socket_wake(struct socket *s); /* everybody */
 int socket_error(struct socket *s); /* 0, or the error that waits to be told, as -errno; it is told now */
 /* -EPIPE, with SIGPIPE unless the flags say otherwise. */

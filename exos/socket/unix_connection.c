@@ -96,19 +96,24 @@ int unix_accept(struct socket *s, bool now, struct socket **out)
 {
 	struct unix_socket *u = unix_socket(s), *end;
 	struct patience patience = socket_patience(s, now, s->receive_timeout);
-	int err = 0;
+	int err = 0, refused;
 
 	if (s->type == SOCKET_DATAGRAM)
 		return -EOPNOTSUPP;
 	if (!s->listening)
 		return -EINVAL;
-	/* Who is woken and has a signal too takes what it was woken for. */
-	while (list_empty(&u->pending)) {
+	/* Who is woken and has a signal too takes what it was woken for, unless that would end with it. */
+	while (!(refused = socket_may_accept()) && list_empty(&u->pending)) {
 		if (err)
 			return err;
 		if (s->input_shut || !s->listening)
 			return -EINVAL;
 		err = socket_wait(s, &s->readers, &patience, false);
+	}
+	if (refused) {
+		if (!list_empty(&u->pending))
+			wake_one(&s->readers);
+		return refused;
 	}
 	end = CONTAINER_OF(u->pending.next, struct unix_socket, client);
 	list_remove(&end->client);

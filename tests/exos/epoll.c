@@ -226,6 +226,77 @@ static void one_of_many_who_wait_exclusively(void)
 		kill(pids[i], SIGKILL);
 }
 
+static _Noreturn void waits_for_its_end(int e, int told, uint32_t which)
+{
+	struct epoll_event event;
+
+	IS(epoll_wait(e, &event, 1, -1), 1);
+	IS(write(told, &which, sizeof which), sizeof which);
+	for (;;)
+		pause();
+}
+
+/* One is told in place of all, and killed before he has done anything about it: the next is told. On Linux nobody is. */
+static void who_dies_exclusively_is_replaced(void)
+{
+	enum { WAITERS = 4 };
+	int ends[2], told[2];
+	pid_t pids[WAITERS];
+
+	if (!on_exos())
+		return;
+	PAIR(SOCK_STREAM, ends);
+	CHECK(!pipe(told));
+	for (uint32_t i = 0; i < WAITERS; i++) {
+		pids[i] = fork();
+		if (!pids[i]) {
+			int e = new_epoll();
+			CHECK(!add(e, ends[0], EPOLLIN | EPOLLEXCLUSIVE));
+			waits_for_its_end(e, told[1], i);
+		}
+		until_asleep(pids[i]);
+	}
+	IS(write(ends[1], "x", 1), 1);
+	for (int i = 0; i < WAITERS; i++) {
+		uint32_t which;
+		IS(read(told[0], &which, sizeof which), sizeof which);
+		CHECK(which < WAITERS);
+		kill(pids[which], SIGKILL);
+		ENDS(pids[which], SIGKILL);
+	}
+}
+
+/* Once kill has returned, who is killed takes no event that others could have. */
+static void the_killed_are_told_nothing(void)
+{
+	enum { WAITERS = 8 };
+	int ends[2], told[2], e = new_epoll();
+	pid_t pids[WAITERS];
+
+	CHECK(!pipe(told));
+	for (uint32_t i = 0; i < WAITERS; i++) {
+		pids[i] = fork();
+		if (!pids[i])
+			waits_for_its_end(e, told[1], i);
+		until_asleep(pids[i]);
+	}
+	for (uint32_t i = 0; i < WAITERS; i++) { /* the one that has slept the longest is killed; who is told then ends as well */
+		uint32_t which;
+		if (!pids[i])
+			continue;
+		PAIR(SOCK_STREAM, ends);
+		CHECK(!add(e, ends[0], EPOLLIN | EPOLLET));
+		kill(pids[i], SIGKILL);
+		IS(write(ends[1], "x", 1), 1);
+		IS(read(told[0], &which, sizeof which), sizeof which);
+		CHECK(which != i && which < WAITERS && pids[which]);
+		ENDS(pids[i], SIGKILL);
+		kill(pids[which], SIGKILL);
+		ENDS(pids[which], SIGKILL);
+		pids[i] = pids[which] = 0;
+	}
+}
+
 /* Whoever shares an epoll shares its events: by edge each is one's. */
 static void shared_by_processes(void)
 {
@@ -446,5 +517,5 @@ static void the_dead_leave_nothing_waiting(void)
 }
 
 TESTS(T(by_level_it_is_told_until_it_is_over), T(by_edge_it_is_told_once), T(room_is_told_by_edge), T(once_is_once), T(a_file_that_ends_is_forgotten),
-	T(the_epoll_may_end_first), T(waits_and_is_woken), T(a_signal_ends_the_wait), T(one_of_many_who_wait_exclusively), T(shared_by_processes), T(epolls_in_epolls), T(refuses),
+	T(the_epoll_may_end_first), T(waits_and_is_woken), T(a_signal_ends_the_wait), T(one_of_many_who_wait_exclusively), T(shared_by_processes), T(who_dies_exclusively_is_replaced), T(the_killed_are_told_nothing), T(epolls_in_epolls), T(refuses),
 	T(a_wait_costs_what_is_ready), T(connections_are_told), T(who_answered_and_found_nothing_is_woken), T(the_dead_leave_nothing_waiting))

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/sendfile.h>
 
 static socklen_t local(struct sockaddr_storage *a, int family, uint16_t port)
@@ -210,6 +211,22 @@ static void small_writes(void)
 	ENDS(pid, EXITED(0));
 }
 
+static pid_t echo_server(int l)
+{
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	while (!pid) {
+		char c;
+		int s = accept(l, NULL, NULL);
+		CHECK(s >= 0);
+		while (read(s, &c, 1) == 1)
+			IS(write(s, &c, 1), 1);
+		close(s);
+	}
+	return pid;
+}
+
 static void many_connections_to_many_servers(void)
 {
 	enum { SERVERS = 3, CONNECTIONS = 1000 };
@@ -217,17 +234,8 @@ static void many_connections_to_many_servers(void)
 	int l = serve(AF_INET, &port, 128);
 	pid_t pids[SERVERS];
 
-	for (int i = 0; i < SERVERS; i++) {
-		pids[i] = fork();
-		while (!pids[i]) {
-			char c;
-			int s = accept(l, NULL, NULL);
-			CHECK(s >= 0);
-			while (read(s, &c, 1) == 1)
-				IS(write(s, &c, 1), 1);
-			close(s);
-		}
-	}
+	for (int i = 0; i < SERVERS; i++)
+		pids[i] = echo_server(l);
 	for (int i = 0; i < CONNECTIONS; i++) {
 		char c = (char)i, back;
 		int s = reach(AF_INET, port);
@@ -240,6 +248,50 @@ static void many_connections_to_many_servers(void)
 	}
 	for (int i = 0; i < SERVERS; i++)
 		kill(pids[i], SIGKILL);
+}
+
+/* Once kill has returned, no connection goes to who is killed: it would be lost with him. The first that sleeps is who would be woken. */
+static void the_killed_accept_no_more(void)
+{
+	enum { SERVERS = 20 };
+	pid_t pids[SERVERS];
+	uint16_t port;
+	int l = serve(AF_INET, &port, 128);
+
+	for (int i = 0; i < SERVERS; i++)
+		until_asleep(pids[i] = echo_server(l));
+	for (int i = 0; i < SERVERS - 1; i++) {
+		char c = (char)i, back;
+		kill(pids[i], SIGKILL);
+		int s = reach(AF_INET, port);
+		IS(write(s, &c, 1), 1);
+		IS(read(s, &back, 1), 1);
+		IS(back, c);
+		close(s);
+		ENDS(pids[i], SIGKILL);
+		until_asleep(pids[SERVERS - 1]);
+	}
+}
+
+/* Without a descriptor for it a connection is not taken: it waits until there is one. */
+static void no_descriptor_no_accept(void)
+{
+	struct rlimit limit;
+	uint16_t port;
+	int l = serve(AF_INET, &port, 5), s = reach(AF_INET, port), server;
+	char c;
+
+	IS(write(s, "x", 1), 1);
+	CHECK(!getrlimit(RLIMIT_NOFILE, &limit));
+	limit.rlim_cur = (rlim_t)s + 1;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+	for (int i = 0; i < 3; i++)
+		FAILS(accept(l, NULL, NULL), EMFILE);
+	CHECK(ready(l, POLLIN) == POLLIN);
+	limit.rlim_cur++;
+	CHECK(!setrlimit(RLIMIT_NOFILE, &limit));
+	CHECK((server = accept(l, NULL, NULL)) >= 0);
+	IS(read(server, &c, 1), 1);
 }
 
 static void epoll_watches_them(void)
@@ -346,4 +398,4 @@ static void datagrams(void)
 }
 
 TESTS(T(talk_by_ipv4), T(talk_by_ipv6), T(nobody_there), T(connect_without_waiting), T(names_in_use), T(a_reset_is_told), T(small_writes), T(big_transfers),
-	T(many_connections_to_many_servers), T(epoll_watches_them), T(the_dead_close_theirs), T(options), T(datagrams))
+	T(many_connections_to_many_servers), T(the_killed_accept_no_more), T(no_descriptor_no_accept), T(epoll_watches_them), T(the_dead_close_theirs), T(options), T(datagrams))

@@ -367,6 +367,38 @@ static void many_wait_to_accept(void)
 		kill(pids[i], SIGKILL);
 }
 
+/* Once kill has returned, no connection goes to who is killed: it would be lost with him. */
+static void the_killed_accept_no_more(void)
+{
+	enum { SERVERS = 8 };
+	int l = listener(SOCK_STREAM, "@killed", SERVERS);
+	pid_t pids[SERVERS];
+
+	for (int i = 0; i < SERVERS; i++) {
+		pids[i] = fork();
+		while (!pids[i]) {
+			char c;
+			int s = accept(l, NULL, NULL);
+			CHECK(s >= 0);
+			IS(read(s, &c, 1), 1);
+			IS(write(s, &c, 1), 1);
+			close(s);
+		}
+		until_asleep(pids[i]);
+	}
+	for (int i = 0; i < SERVERS - 1; i++) {
+		char c = (char)i, back;
+		kill(pids[i], SIGKILL);
+		int s = connected(SOCK_STREAM, "@killed");
+		IS(write(s, &c, 1), 1);
+		IS(read(s, &back, 1), 1);
+		IS(back, c);
+		close(s);
+		ENDS(pids[i], SIGKILL);
+		until_asleep(pids[SERVERS - 1]);
+	}
+}
+
 static void thousands_of_them(void)
 {
 	enum { PAIRS = 480 };
@@ -390,4 +422,4 @@ static void thousands_of_them(void)
 TESTS(T(bytes_go_both_ways_in_order), T(names_in_the_file_system), T(names_ask_for_the_right_to_write), T(abstract_names),
 	T(connect_refuses), T(a_full_backlog_waits_or_says_so), T(what_waits_to_be_accepted_is_written_to), T(ends_are_told),
 	T(shutdown_ends_one_direction), T(a_full_one_says_so), T(peek_and_wait_for_all), T(the_dead_leave_nothing_waiting),
-	T(many_wait_to_accept), T(thousands_of_them))
+	T(many_wait_to_accept), T(the_killed_accept_no_more), T(thousands_of_them))

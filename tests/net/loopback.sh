@@ -6,8 +6,11 @@
 for options in --no-net "--icount --no-net" "--no-net --smp 2"; do
 	# shellcheck disable=SC2086 # a list of words
 	capture machine $options --file "$root/build/tests/exos/tcp:/tcp" -- /tcp
-	is "$status$(grep '^not ok' <<<"$output")" 0 "tests/exos/tcp, $options"
+	is "$status$(grep -B 2 '^not ok' <<<"$output")" 0 "tests/exos/tcp, $options"
 done
+capture machine --no-net --smp 2 --file "$root/build/tests/exos/socket_deaths:/deaths" -- /deaths
+is "$status$(grep -v '^ok' <<<"$output")" "0# TEST_SEED=$(sed -n 's/^# TEST_SEED=//p' <<<"$output")
+1..1" "tests/exos/socket_deaths, --smp 2"
 capture machine --no-net -- sh -c 'nc -w 2 10.0.2.2 80; echo $?; nc -w 2 fec0::2 80; echo $?; echo datagram | nc -u -w 1 10.0.2.2 9; cat /proc/net/dev | grep -c eth'
 like "$errors" "Network (is )?unreachable" "another machine: unreachable"
 is "$(head -n 2 <<<"$output" | tr '\n' ' ')" "1 1 " "... and the program ends with an error"
