@@ -39,13 +39,14 @@ dependencies_of() {
 		echo 'curl curl a client of the servers in the machine'
 		echo 'redis-tools redis-benchmark a client, and the program that the package redis-server starts'
 		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'
-		echo 'e2fsprogs /sbin/e2fsck makes and checks volumes'
+		echo 'e2fsprogs /sbin/mke2fs makes and checks file systems on disks'
 		dependencies_of plots
 		;;
 	bench)
 		echo 'curl curl a client of the servers that are measured'
 		echo 'musl-tools musl-gcc builds the static programs that are measured'
 		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'
+		echo 'e2fsprogs /sbin/mke2fs makes the file systems that are measured'
 		;;
 	plots)
 		echo 'gnuplot-nox gnuplot draws the figures'

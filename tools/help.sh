@@ -59,7 +59,12 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
                         hub (two interfaces, joined to each other: for tests of the kernel)
   --no-net              no network interface. There is one by default, but with --icount only if --publish or --net is given: time leaps
                         ahead there when the machine has nothing to do, and whoever waits for an answer gives up at once
-  --disk IMAGE          not yet
+  --disk IMAGE[,readonly]   a disk: an image, raw or qcow2 (what is in it tells). May be repeated: /dev/vda, /dev/vdb in this order. What the machine
+                        flushes is on this host's disk. mke2fs -t ext3 IMAGE 64M makes an image
+  --blockdev JSON       a disk as the emulator's -blockdev has it (without node-name), for tests: errors, or a log of what is written, as in
+                        {"driver":"raw","file":{"driver":"blkdebug","inject-error":[{"event":"write_aio","errno":28}],
+                                                "image":{"driver":"file","filename":"IMAGE"}}}
+                        {"driver":"blklogwrites","file":{"driver":"file","filename":"IMAGE"},"log":{"driver":"file","filename":"LOG"}}
 
 Standard input, output and error are PROGRAM's. Messages of kernel and library go to standard error, each with a prefix.
 Exit status: PROGRAM's, 128+N if signal N ended it; 127 not found, 126 not executable, 124 --timeout, 125 the machine failed.

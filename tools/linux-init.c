@@ -104,8 +104,8 @@ static void mount_all(void)
 	mount("shm", "/dev/shm", "tmpfs", 0, NULL);
 }
 
-/* The drivers that ./exo has packed (tools/network.sh), in the order of their names. False: there are none, since there is no network. */
-static bool load_modules(void)
+/* The drivers that ./exo has packed (tools/machine.sh), in the order of their names. */
+static void load_modules(void)
 {
 	struct dirent **entries;
 	int n = scandir(MODULES, &entries, NULL, alphasort);
@@ -124,7 +124,6 @@ static bool load_modules(void)
 		unlink(path);
 	}
 	rmdir(MODULES);
-	return n >= 0;
 }
 
 static struct sockaddr address_of(const char *text)
@@ -136,7 +135,7 @@ static struct sockaddr address_of(const char *text)
 	return address;
 }
 
-/* What a machine of QEMU's own network would be told by DHCP. */
+/* What a machine of QEMU's own network would be told by DHCP. The address is in the kernel's command line, which hands on what it does not know; without one there is no interface. */
 static void start_network(void)
 {
 	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
@@ -144,13 +143,13 @@ static void start_network(void)
 		.rt_flags = RTF_UP | RTF_GATEWAY };
 	int s;
 
-	if (!load_modules())
+	if (!getenv("address"))
 		return;
 	s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (ioctl(s, SIOCSIFFLAGS, &request))
 		fail("lo");
 	strcpy(request.ifr_name, "eth0");
-	request.ifr_addr = address_of(getenv("address") ? getenv("address") : "10.0.2.15"); /* the kernel hands on what it does not know */
+	request.ifr_addr = address_of(getenv("address"));
 	if (ioctl(s, SIOCSIFADDR, &request))
 		fail("eth0");
 	request.ifr_netmask = address_of("255.255.255.0");
@@ -375,6 +374,7 @@ int main(void)
 
 	mount_all();
 	open_line();
+	load_modules();
 	start_network();
 	read_start();
 	if (!program_name || !program_argv[0]) {

@@ -3,9 +3,12 @@
 
 # shellcheck source=tools/network.sh
 . "$root/tools/network.sh"
+# shellcheck source=tools/disk.sh
+. "$root/tools/disk.sh"
 
 NAME_SERVER=10.0.2.3 # of QEMU's own network, where the machine is 10.0.2.15 and the host 10.0.2.2
 DEFAULT_PATH=/bin:/sbin:/usr/bin:/usr/sbin
+MODULES=.exos/modules # the baseline's drivers, for linux-init
 CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
@@ -33,8 +36,8 @@ machine_options() {
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
 		--no-net) no_net=1 ;;
-		--file | --root | --disk | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | \
-			--file=* | --root=* | --disk=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
+		--file | --root | --disk | --blockdev | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | \
+			--file=* | --root=* | --disk=* | --blockdev=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
 			--module=* | --arbiter=* | --cachesim=* | --count=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
@@ -59,6 +62,7 @@ machine_option() {
 	case $1 in
 	--file) files+=("$2") ;;
 	--publish | --net) network_option "$@" ;;
+	--disk | --blockdev) disk_option "$@" ;;
 	--root)
 		[ -d "$2" ] || die "--root $2: no such folder"
 		root_folder=$2
@@ -98,7 +102,6 @@ machine_option() {
 		[[ $2 != *,* ]] || die "--cachesim $2: a file without commas in its name is expected"
 		cachesim=$2
 		;;
-	*) die "$1: not yet" ;;
 	esac
 }
 
@@ -217,7 +220,7 @@ machine_command() {
 	emulator=(qemu-system-x86_64)
 	[ ${#publish[@]} -eq 0 ] || emulator=(env "LD_PRELOAD=$build/backlog.so" "${emulator[@]}")
 	case $machine in
-	microvm) emulator+=(-M "microvm,isa-serial=off") ;;
+	microvm) emulator+=(-M "microvm,isa-serial=off" -global "virtio-mmio.force-legacy=false") ;;
 	*) emulator+=(-M "$machine") ;;
 	esac
 	case $accel in
@@ -230,6 +233,7 @@ machine_command() {
 		-chardev "@CONSOLE1@,id=console1" -device "isa-serial,chardev=console1,iobase=0x2f8,irq=3"
 		-device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$1" -initrd "$2")
 	network_device
+	disk_devices
 	[ -z "$count" ] || emulator+=(-plugin "$build/count.so,out=$count")
 	[ -z "$cachesim" ] || emulator+=(-plugin "$build/cachesim.so,out=$cachesim,caches=$CACHES")
 }
@@ -295,15 +299,39 @@ machine_run() {
 	machine_go
 }
 
+# What Debian's kernel has as modules and this machine needs: in the order in which they are loaded, each behind those that it depends on.
+linux_modules() { # KERNEL
+	local folder=/lib/modules/${1#*/vmlinuz-} names=() name module count=0 needed
+	declare -A packed=()
+	[ -z "$net" ] || names+=(virtio_net)
+	[ ${#disks[@]} -eq 0 ] || names+=(virtio_blk crc32c_generic ext4) # ext4 asks for the checksum by name
+	[ ${#names[@]} -gt 0 ] || return 0
+	if [ "$machine" = microvm ]; then
+		names=(virtio_mmio "${names[@]}")
+	else
+		names=(virtio_pci "${names[@]}")
+	fi
+	for name in "${names[@]}"; do
+		needed=$(awk -v name="/$name.ko" 'index($1, name ":") { sub(":", "", $1); for (i = NF; i >= 1; i--) print $i }' "$folder/modules.dep")
+		[ -n "$needed" ] || die "$folder has no module $name"
+		for module in $needed; do
+			[ -z "${packed[$module]-}" ] || continue
+			packed[$module]=1
+			files+=("$folder/$module:/$MODULES/$(printf %02d $count)")
+			count=$((count + 1))
+		done
+	done
+}
+
 machine_linux() {
 	local kernel
 	machine_prepare "linux-init pack link" "machine linux" "$@"
 	kernel=$(linux_kernel) || exit
 	files+=("$build/linux-init:/init")
-	network_modules "$kernel"
+	linux_modules "$kernel"
 	make_image "$work/image"
 	machine_command "$kernel" "$work/image"
-	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off address=$network_address")
+	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off${net:+ address=$network_address}")
 	machine_go
 }
 

@@ -1,8 +1,6 @@
 # The machine's network interface: --publish, --net, --no-net. Sourced by machine.sh.
 # shellcheck shell=bash disable=SC2154,SC2034
 
-MODULES=.exos/modules # the baseline's drivers, for linux-init
-
 publish=() net='' no_net='' network_address=10.0.2.15 # the address: Linux's, which does not ask for one
 
 network_option() {
@@ -65,7 +63,6 @@ network_interface() { # NAME BACK-END [,OPTIONS]
 network_device() {
 	local backend=user,id=net0 one protocol local_port remote_port
 	[ -n "$net" ] || return 0
-	[ "$machine" != microvm ] || emulator+=(-global "virtio-mmio.force-legacy=false")
 	case $net in
 	user)
 		for one in "${publish[@]}"; do
@@ -86,22 +83,4 @@ network_device() {
 		network_address=10.0.2.$((14 + ${one:-1}))
 		;;
 	esac
-}
-
-# What Debian's kernel needs for it, which has the drivers as modules: in the order in which they are loaded, each behind those that it depends on.
-network_modules() { # KERNEL
-	local folder=/lib/modules/${1#*/vmlinuz-} bus=virtio_mmio name module count=0 needed
-	declare -A packed=()
-	[ -n "$net" ] || return 0
-	[ "$machine" = microvm ] || bus=virtio_pci
-	for name in $bus virtio_net; do
-		needed=$(awk -v name="/$name.ko" 'index($1, name ":") { sub(":", "", $1); for (i = NF; i >= 1; i--) print $i }' "$folder/modules.dep")
-		[ -n "$needed" ] || die "$folder has no module $name"
-		for module in $needed; do
-			[ -z "${packed[$module]-}" ] || continue
-			packed[$module]=1
-			files+=("$folder/$module:/$MODULES/$(printf %02d $count)")
-			count=$((count + 1))
-		done
-	done
 }

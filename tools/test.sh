@@ -11,7 +11,7 @@ TEST_SECONDS_LINUX=600
 test_names() {
 	local file
 	for file in "$root"/tests/host/*/run.sh "$root"/tests/kernel/*_test.c "$root"/tests/hostile/*_test.c "$root"/tests/exos/*.c "$root"/tests/linux/*.sh \
-		"$root"/tests/net/*.sh; do
+		"$root"/tests/net/*.sh "$root"/tests/disk/*.sh; do
 		[ -f "$file" ] || continue
 		file=${file#"$root/tests/"}
 		file=${file%/run.sh}
@@ -45,7 +45,7 @@ test_run() {
 	# Its clients' shares are exact where nobody stops the machine.
 	exos/schedulers) exec "$root/exo" "$system" --timeout "$seconds" --icount --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
 	exos/*) exec "$root/exo" "$system" --timeout "$seconds" --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
-	linux/* | net/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
+	linux/* | net/* | disk/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
 	esac
 }
 

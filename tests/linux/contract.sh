@@ -40,7 +40,7 @@ for cpus in 0 65 two 2x ''; do
 	is "$status" 125 "--smp '$cpus' is no number of CPUs: 125"
 done
 capture machine --disk "$scratch/data" -- busybox true
-is "$status" 125 "--disk is not there yet: 125"
+is "$status" 125 "--disk with a file that is no image: 125"
 capture machine --file "$scratch/missing" -- busybox true
 is "$status" 125 "--file with a missing file: 125"
 capture machine --mem 512M --icount -- busybox sh -c 'cat /proc/uptime'
