@@ -11,6 +11,7 @@
 #include <exos/interface/interface.h>
 #include <exos/lock.h>
 #include <exos/proc/proc.h>
+#include <exos/program/program.h>
 #include <exos/random.h>
 #include <exos/revoke.h>
 #include <exos/self.h>
@@ -310,7 +311,8 @@ static uint64_t keeper_wait(uint64_t until)
 	self->upcall.disabled = 1; /* as in sched/wait.c: nothing is lost between the look and the sleep */
 	bits = self->events | __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	if (!(bits & ~(uint64_t)EVENT_SLICE_END)) {
-		exos_sleep(~0ul, earlier(earlier(until, interface_due()), earlier(proc_next_alarm(), revoke_time())), 0);
+		until = earlier(earlier(until, interface_due()), program_net_due());
+		exos_sleep(~0ul, earlier(until, earlier(proc_next_alarm(), revoke_time())), 0);
 		bits = __atomic_exchange_n(&self->upcall.pending, 0, __ATOMIC_ACQUIRE);
 	}
 	self->events = 0;
@@ -372,6 +374,7 @@ void keeper_main(void)
 			revoke_losses();
 		revoke_check();
 		proc_reap();
+		program_net_reap();
 		proc_check_alarms();
 	}
 }

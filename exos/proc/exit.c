@@ -152,5 +152,4 @@ void exit_stopped(struct proc *p)
 		program_frames_release(p);
 	}
 	become_zombie(p, SIGKILL);
-	program_net_release(p);
 }

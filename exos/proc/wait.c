@@ -89,14 +89,26 @@ int proc_wait(int which, uint32_t options, struct wait_result *result)
 	}
 }
 
-static void end_stopped(bool borrowers)
+static struct proc *find_stopped(bool borrowers)
 {
 	LIST_FOR_EACH(l, &proc_list) {
 		struct proc *p = CONTAINER_OF(l, struct proc, link);
 		const struct aegis_env_info *info = &env_table[env_slot_of(machine_info, p->env)];
 
-		if (p->state == PROC_ZOMBIE || info->id != p->env || info->state != ENV_STOPPED || !!p->vfork_parent != borrowers)
-			continue;
+		if (p->state != PROC_ZOMBIE && info->id == p->env && info->state == ENV_STOPPED && !!p->vfork_parent == borrowers)
+			return p;
+	}
+	return NULL;
+}
+
+/* Looked for anew each time, so that nothing depends on what becomes of the list while one is ended. */
+static void end_stopped(bool borrowers)
+{
+	struct proc *p;
+
+	while ((p = find_stopped(borrowers))) {
+		const struct aegis_env_info *info = &env_table[env_slot_of(machine_info, p->env)];
+
 		log_line("process %d (%s) was stopped by the kernel: exception %lu at %lx", p->pid, p->name, info->stop_cause, info->stop_rip);
 		exit_stopped(p);
 	}

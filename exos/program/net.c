@@ -13,14 +13,19 @@
 #include <exos/start.h>
 
 #define CONFIGURED_NS 10000000000ul
+#define REAP_NS 1000000ul
 
 struct program_net {
+	struct program_net *next; /* of those that are left over */
 	frame_t ring;    /* 0: there is none */
 	frame_t control; /* NO_FRAME: none */
 	frame_t *frames; /* two slots in each; NO_FRAME behind the last */
 	uint32_t slots;
 	struct wait_queue waiting;
 };
+
+/* Of processes that are gone, which the device reads from yet. The keeper's alone: nobody but it ends another's. */
+static struct program_net *left_over;
 
 static const struct aegis_ring *page_of(const struct program_net *n) { return frame_address(n->control); }
 
@@ -80,18 +85,44 @@ void program_net_release(struct proc *p)
 		end(n);
 }
 
-/* Each call ends one filter at least, and then waits for the device. */
+/* False: the device has frames of it. Each call ends one filter at least, of so many as there are in the machine. */
+static bool end_now(struct program_net *n)
+{
+	for (uint64_t calls = n->ring ? interface_info()->filters + 1 : 0; calls && aegis_ring_destroy(n->ring) == -E_AGAIN; calls--)
+		if (calls == 1)
+			return false;
+	if (n->ring)
+		frame_put_bare(n->ring);
+	give_frames(n);
+	return true;
+}
+
 void program_net_stop(struct proc *p)
 {
 	struct program_net *n = p->net;
 
-	for (uint64_t calls = interface_info() ? interface_info()->filters : 0; n && n->ring && calls; calls--) {
-		if (aegis_ring_destroy(n->ring) == -E_AGAIN)
-			continue;
-		frame_put_bare(n->ring);
-		n->ring = 0;
+	p->net = NULL;
+	if (!n || end_now(n))
+		return;
+	n->next = left_over;
+	left_over = n;
+}
+
+void program_net_reap(void)
+{
+	struct program_net **place = &left_over, *n;
+
+	while ((n = *place)) {
+		struct program_net *next = n->next;
+
+		if (end_now(n))
+			*place = next;
+		else
+			place = &n->next;
 	}
 }
+
+uint64_t program_net_due(void) { return left_over ? time_deadline(REAP_NS) : 0; }
 
 static int describe(struct exos_net *to, const struct program_net *n)
 {

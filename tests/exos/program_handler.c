@@ -62,7 +62,7 @@ static uint32_t want_answers(void)
 	return (uint32_t)filter;
 }
 
-static void ask(void)
+static int64_t send_question(void)
 {
 	uint8_t frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, [12] = 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1};
 	struct aegis_send send = {.header = (uintptr_t)frame, .header_length = sizeof(frame)};
@@ -71,8 +71,10 @@ static void ask(void)
 	memcpy(frame + 22, net.ethernet, 6);
 	memcpy(frame + 28, net.address, 4);
 	memcpy(frame + 38, net.router, 4);
-	IS(aegis_net_send(net.ring, &send, 1), 1);
+	return aegis_net_send(net.ring, &send, 1);
 }
+
+static void ask(void) { IS(send_question(), 1); }
 
 static volatile uint64_t *counter(const struct handler *h) { return (volatile uint64_t *)(h->memory + LAST); }
 
@@ -294,6 +296,26 @@ static void a_stopped_programs_handler_goes_on_until_it_is_killed(void)
 	is_held(before);
 }
 
+/* Its upcalls are disabled: an exception ends it. */
+static _Noreturn void stopped_by_the_kernel(void)
+{
+	*(volatile uint32_t *)SELF_VA = 1;
+	__builtin_trap();
+}
+
+/* Its ring comes back behind its end, when the device has sent what was on its way. */
+static void comes_back(struct held before)
+{
+	uint64_t until = in_ms(10000);
+	struct held now = held();
+
+	while (memcmp(&now, &before, sizeof(now)) && __builtin_ia32_rdtsc() < until) {
+		sched_yield();
+		now = held();
+	}
+	is_held(before);
+}
+
 /* One that the kernel has to stop, as it takes no upcall: somebody else of the domain ends it. */
 static void one_that_is_stopped_by_the_kernel_leaves_nothing(void)
 {
@@ -303,11 +325,29 @@ static void one_that_is_stopped_by_the_kernel_leaves_nothing(void)
 	if (!child) {
 		attach();
 		ask();
-		*(volatile uint32_t *)SELF_VA = 1; /* its upcalls are disabled: an exception ends it */
-		__builtin_trap();
+		stopped_by_the_kernel();
 	}
 	ENDS(child, SIGKILL);
-	is_held(before);
+	comes_back(before);
+}
+
+/* The same with frames that the device has yet to send: its parent buries it meanwhile, and the rest comes back when they are sent. */
+static void one_that_is_stopped_while_it_sends_keeps_nobody_up(void)
+{
+	struct held before = quiet();
+
+	for (int turn = 0; turn < 20; turn++) {
+		pid_t child = fork();
+
+		if (!child) {
+			attach();
+			while (send_question() == 1)
+				;
+			stopped_by_the_kernel();
+		}
+		ENDS(child, SIGKILL);
+		comes_back(before);
+	}
 }
 
 static void linux_has_none_of_it(void) { IS(exos_here() ? 0 : exos_net(&net), exos_here() ? 0 : -ENOSYS); }
@@ -322,6 +362,7 @@ int main(int argc, char **argv)
 			T(what_is_asked_for_wrongly_is_refused), T(it_can_be_attached_again_with_what_it_knows),
 			T(a_forks_child_sees_its_memory_and_does_not_end_it), T(nothing_is_left_of_who_dies),
 			T(a_stopped_programs_handler_goes_on_until_it_is_killed),
-			T(one_that_is_stopped_by_the_kernel_leaves_nothing), {NULL, NULL}},
+			T(one_that_is_stopped_by_the_kernel_leaves_nothing),
+			T(one_that_is_stopped_while_it_sends_keeps_nobody_up), {NULL, NULL}},
 		argv + 1);
 }

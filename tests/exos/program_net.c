@@ -1,6 +1,7 @@
 /* A ring of the program's own (exos/program.h: net, net_wait): it works, it refuses, and nothing is left of it when its program is gone, however it went. The
  * other side is the emulator's network: it answers ARP. */
 #include "lib.h"
+#include "random.h"
 
 #include <aegis/error.h>
 #include <aegis/net.h>
@@ -226,6 +227,22 @@ static void one_that_is_stopped_can_be_killed(void)
 	CHECK(rings() <= before + 1); /* the domain's */
 }
 
+/* Small frames, with pauses of all lengths in which the device has nothing to do, are all sent in the end: neither it nor the kernel sleeps while the other has told it something. */
+static void the_device_never_misses_a_frame(void)
+{
+	struct random r = { random_seed() };
+
+	start();
+	for (uint32_t n = 0; n < 100000; n++) {
+		uint64_t until = in_ms(10000);
+
+		while (ask(0) != 1)
+			CHECK(__builtin_ia32_rdtsc() < until);
+		for (volatile uint64_t pause = random_below(&r, 300); pause; pause--)
+			;
+	}
+}
+
 static void linux_has_none_of_it(void) { IS(exos_here() ? 0 : take(SLOTS), exos_here() ? 0 : -ENOSYS); }
 
 int main(int argc, char **argv)
@@ -234,5 +251,6 @@ int main(int argc, char **argv)
 	if (!exos_here())
 		return run_tests((struct test[]){ T(linux_has_none_of_it), { NULL, NULL } }, argv + 1);
 	return run_tests((struct test[]){ T(packets_come_and_go), T(what_is_asked_for_wrongly_is_refused), T(others_addresses_cannot_be_sent_from), T(the_capability_cannot_be_handed_on),
-		T(a_wait_ends_at_its_deadline), T(a_wait_ends_with_a_signal), T(a_childs_ring_is_its_own), T(nothing_is_left_of_who_dies), T(one_that_is_stopped_can_be_killed), { NULL, NULL } }, argv + 1);
+		T(a_wait_ends_at_its_deadline), T(a_wait_ends_with_a_signal), T(a_childs_ring_is_its_own), T(nothing_is_left_of_who_dies), T(one_that_is_stopped_can_be_killed),
+		T(the_device_never_misses_a_frame), { NULL, NULL } }, argv + 1);
 }

@@ -30,7 +30,7 @@ interfaces 1 "there is an interface"
 interfaces 0 "not with --no-net" --no-net
 interfaces 0 "nor with --icount" --icount
 interfaces 1 "unless it is asked for" --icount --net user
-interfaces 1 "or something is published" --icount --publish "udp:$(shuf -i 20000-60000 -n 1):7"
+interfaces 1 "or something is published" --icount --publish "udp:$(free_port):7"
 
 # A server on a whole PC, whose interface is a PCI device.
 mkdir "$scratch/www"

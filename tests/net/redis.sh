@@ -31,10 +31,8 @@ is "$(tr '\r' '\n' <<<"$output" | grep -c 'requests per second')" 5 "... has fiv
 capture timeout 60 redis-benchmark -p "$port" -n 5000 -c 10 -P 16 -t get -q
 is "$status" 0 "... with requests in the pipeline"
 is "$(cli bgsave)" "Background saving started" "a snapshot by a child process begins"
-for ((i = 0; i < 100; i++)); do
-	[[ $(cli info persistence) != *rdb_bgsave_in_progress:1* ]] || continue
-	break
-done
+SECONDS=0
+until [[ $(cli info persistence) == *rdb_bgsave_in_progress:0* ]] || [ $SECONDS -gt 60 ]; do :; done
 like "$(cli info persistence)" "rdb_last_bgsave_status:ok" "... and ends well"
 serve_end
 is "$status" 0 "the server ends when told to"

@@ -1,5 +1,4 @@
 /* recover DISK: opens and closes the file system on a disk's image with exos/ext2, as a mount after a crash does. Status 1, and why. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

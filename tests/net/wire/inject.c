@@ -1,5 +1,6 @@
 /* Frames that the wire itself puts in: a SYN flood from 198.18.0.0/15, whose hosts never answer; malformed frames; and the prober at 10.0.2.77. */
 #include <string.h>
+#include <unistd.h>
 
 #include "wire.h"
 
@@ -174,19 +175,31 @@ static uint64_t due_of(const struct injection *i, uint32_t rate, uint64_t sent)
 	return by_now > sent ? (by_now - sent > 64 ? 64 : by_now - sent) : 0;
 }
 
-void inject_turn(struct wire *w)
+static void flood(struct wire *w)
 {
 	struct injection *i = &w->injection;
-	struct prober *p = &w->prober;
 
-	if (!w->machine_known)
+	if (!i->started && i->begin && access(i->begin, F_OK) != 0)
 		return;
 	if (!i->started)
 		i->started = wire_now();
 	for (uint64_t n = i->syn_port ? due_of(i, i->syn_rate, i->syns) : 0; n; n--)
 		send_syn(w);
-	for (uint64_t n = i->malformed_left && w->sample_length > ETHERNET + IPV4 ? due_of(i, i->malformed_rate, i->malformed) : 0; n && i->malformed_left; n--)
+	if (!i->malformed_left || w->sample_length <= ETHERNET + IPV4)
+		return;
+	for (uint64_t n = due_of(i, i->malformed_rate, i->malformed); n && i->malformed_left; n--)
 		send_malformed(w);
+	if (!i->malformed_left && i->begin)
+		unlink(i->begin);
+}
+
+void inject_turn(struct wire *w)
+{
+	struct prober *p = &w->prober;
+
+	if (!w->machine_known)
+		return;
+	flood(w);
 	if (p->asked && wire_now() - p->asked > PROBE_LOST_NS) {
 		p->asked = 0;
 		p->lost++;

@@ -24,6 +24,7 @@ static const char usage[] =
 	"  --seed N                        for those decisions (from the clock); printed with --summary\n"
 	"  --syn-flood PORT:RATE           so many SYNs a second from addresses that never answer\n"
 	"  --malformed COUNT:RATE          frames that have passed, broken, so many a second\n"
+	"  --begin FILE                    SYNs and malformed frames begin when there is this file, which is removed when all malformed frames are sent\n"
 	"  --probe PORT:COUNT[:SIZE]       datagrams from 10.0.2.77, one at a time: their number and zeros; a line `probe NUMBER NS HEX` for each answer\n"
 	"  --probe-output FILE             where those lines go (standard output)\n"
 	"  --capture FILE                  every frame that was delivered, for tcpdump -r\n"
@@ -93,6 +94,7 @@ static void option(int which, const char *value)
 	case 's': wire.random = number(value, UINT32_MAX); break;
 	case 'f': pair(value, &a, &b, &c); wire.injection.syn_port = (uint16_t)a; wire.injection.syn_rate = b; break;
 	case 'm': pair(value, &a, &b, &c); wire.injection.malformed_left = a; wire.injection.malformed_rate = b; break;
+	case 'b': wire.injection.begin = value; break;
 	case 'P':
 		pair(value, &a, &b, &c);
 		if (c < 4 || c > 1472)
@@ -114,7 +116,7 @@ static void option(int which, const char *value)
 static void options(int argc, char **argv)
 {
 	static const struct option table[] = { { "publish", 1, NULL, 'p' }, { "loss", 1, NULL, 'l' }, { "duplicate", 1, NULL, 'd' }, { "reorder", 1, NULL, 'r' }, { "corrupt", 1, NULL, 'c' },
-		{ "delay", 1, NULL, 'D' }, { "seed", 1, NULL, 's' }, { "syn-flood", 1, NULL, 'f' }, { "malformed", 1, NULL, 'm' }, { "probe", 1, NULL, 'P' }, { "probe-output", 1, NULL, 'o' },
+		{ "delay", 1, NULL, 'D' }, { "seed", 1, NULL, 's' }, { "syn-flood", 1, NULL, 'f' }, { "malformed", 1, NULL, 'm' }, { "begin", 1, NULL, 'b' }, { "probe", 1, NULL, 'P' }, { "probe-output", 1, NULL, 'o' },
 		{ "capture", 1, NULL, 'C' }, { "second", 0, NULL, '2' }, { "summary", 0, NULL, 'S' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 } };
 	int which;
 

@@ -34,7 +34,8 @@ struct injection {
 	uint32_t malformed_rate;
 	uint64_t malformed_left;
 	uint64_t syns, malformed; /* sent so far */
-	uint64_t started;       /* when the machine's addresses were known; 0: not yet */
+	const char *begin;      /* a file: they begin when it is there. Null: at once */
+	uint64_t started;       /* when the machine's addresses were known, and they might begin; 0: not yet */
 };
 
 struct prober { /* a host at 10.0.2.77 that asks one datagram at a time */
