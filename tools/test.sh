@@ -39,8 +39,18 @@ test_run() {
 	host/*) exec timeout "$seconds" "$root/tests/$1/run.sh" ;;
 	# On one CPU time counts instructions, so that shares of it are exact; on two they run as they will.
 	*/network_smp_test) exec "$root/exo" run --timeout "$seconds" --smp 2 --net hub --module "$build/tests/$1" ;;
+	*/disk_test | */extents*_test | */calls_test)
+		# A scratch disk, empty each time.
+		truncate -s 0 "$build/tests/$1.disk" && truncate -s 64M "$build/tests/$1.disk" || return 125
+		case $1 in
+		*_smp_test) set -- "$1" --smp 2 ;;
+		*/calls_test) set -- "$1" --icount --net hub ;;
+		*) set -- "$1" --icount ;;
+		esac
+		exec "$root/exo" run --timeout "$seconds" "${@:2}" --disk "$build/tests/$1.disk" --module "$build/tests/$1"
+		;;
 	*_smp_test) exec "$root/exo" run --timeout "$seconds" --smp 2 --module "$build/tests/$1" ;;
-	*/net_test | */handlers_test | */network*_test | */calls_test) exec "$root/exo" run --timeout "$seconds" --icount --net hub --module "$build/tests/$1" ;;
+	*/net_test | */handlers_test | */network*_test) exec "$root/exo" run --timeout "$seconds" --icount --net hub --module "$build/tests/$1" ;;
 	kernel/* | hostile/*) exec "$root/exo" run --timeout "$seconds" --icount --module "$build/tests/$1" ;;
 	# Its clients' shares are exact where nobody stops the machine.
 	exos/schedulers) exec "$root/exo" "$system" --timeout "$seconds" --icount --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;

@@ -1,5 +1,5 @@
-/* See control.h. The commands and what they mean are Linux's (its linux/fs.h). */
-#include <exos/disk/control.h>
+/* What ioctl does with a block device. The commands and what they mean are Linux's (its linux/fs.h). */
+#include <exos/disk/device.h>
 #include <exos/disk/internal.h>
 #include <exos/vm/copy.h>
 
@@ -36,7 +36,7 @@ static int64_t discard(const struct disk_part *part, uint64_t argument)
 	if ((range[0] | range[1]) % SECTOR_SIZE || range[0] + range[1] < range[0] || end > part->sectors)
 		return -EINVAL;
 	while (sector < end && !error) {
-		uint32_t count = (uint32_t)MIN(end - sector, UINT32_MAX);
+		uint32_t count = (uint32_t)MIN(end - sector, disk_info(part->disk)->discard_max);
 
 		error = disk_transfer(part->disk, DISK_DISCARD, 0, part->first + sector, count, NULL);
 		sector += count;
@@ -46,7 +46,7 @@ static int64_t discard(const struct disk_part *part, uint64_t argument)
 
 static int64_t discard_allowed(struct file *f, uint64_t argument)
 {
-	const struct disk_part *part = f->data;
+	const struct disk_part *part = device_part(f);
 
 	if ((f->flags & OPEN_ACCESS) == OPEN_READ)
 		return -EBADF;
@@ -69,7 +69,7 @@ static int64_t reread(const struct disk_part *part)
 
 int64_t disk_control(struct file *f, uint64_t command, uint64_t argument)
 {
-	const struct disk_part *part = f->data;
+	const struct disk_part *part = device_part(f);
 
 	switch (command) {
 	case BLKGETSIZE64:

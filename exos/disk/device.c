@@ -1,8 +1,8 @@
-/* The files of block devices: /dev/vda and its partitions, read and written past any cache, as Linux does with O_DIRECT but at any address and of any length.
+/* The files of block devices: /dev/vda and its partitions, written past any cache, as Linux does with O_DIRECT but at any address and of any length.
  *
  * A transfer is a stream of requests, several of them under way at a time, through frames of the library's: the next are handed over while the program's memory is copied for the last. Sectors that a write covers in part are read
  * first; so that of two such writes neither is lost, writes to the same sectors come one after the other. */
-#include <exos/disk/control.h>
+#include <exos/disk/device.h>
 #include <exos/disk/internal.h>
 #include <exos/heap.h>
 #include <exos/proc/proc.h>
@@ -26,7 +26,7 @@ struct stream {
 	} pieces[IN_FLIGHT];
 };
 
-static uint64_t device_size(struct file *f) { return ((const struct disk_part *)f->data)->sectors << SECTOR_SHIFT; }
+static uint64_t device_size(struct file *f) { return device_part(f)->sectors << SECTOR_SHIFT; }
 
 static void stream_free(struct stream *s)
 {
@@ -50,13 +50,13 @@ static struct stream *stream_new(const struct disk_part *part, uint64_t from, si
 	s->last = part->first + ((from + n - 1) >> SECTOR_SHIFT);
 	s->next = from;
 	s->end = from + n;
-	while (s->count < IN_FLIGHT && s->count * PIECE_BYTES < bytes) {
-		uint64_t left = bytes - s->count * PIECE_BYTES;
-		struct disk_piece *p = piece_new((uint32_t)(MIN(left, PIECE_BYTES) + FRAME_SIZE - 1) / FRAME_SIZE);
+	while (s->count < IN_FLIGHT && bytes) {
+		struct disk_piece *p = piece_new(part->disk, (uint32_t)((MIN(bytes, PIECE_BYTES) + FRAME_SIZE - 1) / FRAME_SIZE));
 
 		if (!p)
 			break;
 		s->pieces[s->count++].piece = p;
+		bytes -= MIN(bytes, (uint64_t)p->request.frame_count * FRAME_SIZE);
 	}
 	if (s->count)
 		return s;
@@ -137,16 +137,12 @@ static ssize outcome(uint64_t *offset, uint64_t done, int error)
 	return done ? (ssize)done : error;
 }
 
-static ssize device_read(struct file *f, void *program, size_t n, uint64_t *offset)
+static ssize read_stream(const struct disk_part *part, void *program, size_t n, uint64_t *offset)
 {
-	uint64_t size = device_size(f), at = *offset, done = 0;
-	struct stream *s;
+	struct stream *s = stream_new(part, *offset, n);
+	uint64_t done = 0;
 	int error = 0;
 
-	if (at >= size || !n)
-		return 0;
-	n = MIN(n, size - at);
-	s = stream_new(f->data, at, n);
 	if (!s)
 		return -ENOMEM;
 	while (done < n && !error && !(done && signal_deliverable(self->proc))) {
@@ -162,6 +158,23 @@ static ssize device_read(struct file *f, void *program, size_t n, uint64_t *offs
 	}
 	stream_end(s);
 	return outcome(offset, done, error);
+}
+
+/* Who reads little, and one piece after the other, is given what he will want next with it. */
+static ssize device_read(struct file *f, void *program, size_t n, uint64_t *offset)
+{
+	struct device *d = f->data;
+	uint64_t size = device_size(f), at = *offset;
+	bool onwards = at == d->expected;
+	ssize result = 0;
+
+	if (at >= size || !n)
+		return 0;
+	n = MIN(n, size - at);
+	d->expected = at + n;
+	if (onwards && n < AHEAD_BYTES / 2)
+		result = ahead_read(d, program, n, offset);
+	return result ? result : read_stream(&d->part, program, n, offset);
 }
 
 /* Until no other write to these sectors is under way. */
@@ -243,7 +256,7 @@ static ssize write_stream(struct stream *s, char *memory, uint64_t *offset, enum
 
 static ssize device_write_from(struct file *f, char *memory, size_t n, uint64_t *offset, enum direction direction)
 {
-	const struct disk_part *part = f->data;
+	const struct disk_part *part = device_part(f);
 	uint64_t size = device_size(f), at = *offset;
 	struct stream *s;
 	ssize result;
@@ -277,7 +290,7 @@ static ssize device_write_library(struct file *f, const void *bytes, size_t n, u
 /* Without a cache of its own, and one that it cannot be told to empty, everything is where it is to be. */
 static int device_sync(struct file *f, bool data_only)
 {
-	const struct disk_part *part = f->data;
+	const struct disk_part *part = device_part(f);
 	const uint32_t needed = DISK_CAN_WRITE | DISK_CAN_FLUSH;
 
 	(void)data_only;
@@ -286,7 +299,11 @@ static int device_sync(struct file *f, bool data_only)
 	return disk_transfer(part->disk, DISK_FLUSH, 0, 0, 0, NULL);
 }
 
-static void device_release(struct file *f) { heap_free(f->data); }
+static void device_release(struct file *f)
+{
+	ahead_end(f->data);
+	heap_free(f->data);
+}
 
 static const struct file_ops device_ops = {
 	.read = device_read,
@@ -300,21 +317,22 @@ static const struct file_ops device_ops = {
 
 int disk_open(struct inode *inode, struct file *f)
 {
-	struct disk_part *part;
+	struct device *d;
 	uint32_t number, partition;
 	int error;
 
 	if (!disk_of_device(inode->device, &number, &partition))
 		return -ENXIO;
-	part = heap_alloc(sizeof(*part));
-	if (!part)
+	d = heap_alloc(sizeof(*d));
+	if (!d)
 		return -ENOMEM;
-	error = disk_part(number, partition, part);
+	error = disk_part(number, partition, &d->part);
 	if (error) {
-		heap_free(part);
+		heap_free(d);
 		return error == -EINVAL ? -ENXIO : error;
 	}
-	f->data = part;
+	d->expected = UINT64_MAX;
+	f->data = d;
 	f->ops = &device_ops;
 	f->seekable = true;
 	return 0;

@@ -22,6 +22,13 @@ uint32_t disk_count(void);
 int disk_get(uint32_t number, struct disk **out);
 const struct aegis_disk_info *disk_info(const struct disk *d);
 uint32_t disk_number(const struct disk *d);
+/* So many frames a request may have, however they lie. */
+static inline uint32_t disk_frames_most(const struct disk *d)
+{
+	uint32_t pieces = disk_info(d)->pieces_max;
+
+	return pieces < DISK_FRAMES_MAX ? pieces : DISK_FRAMES_MAX;
+}
 
 /* A part of a disk: the whole, or a partition (1 and on) of its GPT. -ENXIO: there is none; -EIO, -ENOMEM; -EINVAL: the table is damaged (both copies). */
 struct disk_part {
@@ -44,7 +51,7 @@ struct disk_request {
 	uint64_t sector;         /* on the disk */
 	uint32_t count;          /* sectors */
 	uint32_t offset;         /* in the first frame, bytes */
-	uint32_t frame_count;    /* DISK_FRAMES_MAX at most */
+	uint32_t frame_count;    /* disk_frames_most at most */
 	const frame_t *frames;   /* heap or shared memory that lasts until done */
 	void (*finished)(struct disk_request *r); /* called with the lock held, by whoever takes in the completion; may not block; may free the request; null: nobody but disk_wait */
 	void *data;              /* of `finished` */

@@ -22,6 +22,7 @@ struct disk {
 	int table_error;
 	struct list partitions;
 	struct list writes;            /* device.c: under way */
+	uint64_t changes;              /* counted up whenever a write begins and whenever one ends: between two of the same count nothing was written */
 	uint8_t *handed_out;           /* a bit for each stripe of which there are capabilities; heap, null: none yet */
 };
 
@@ -31,7 +32,7 @@ struct disk_piece {
 	frame_t frames[DISK_FRAMES_MAX];
 };
 /* With as many frames as there is memory for, up to so many (request.frame_count); null: not even for one. */
-struct disk_piece *piece_new(uint32_t frames);
+struct disk_piece *piece_new(const struct disk *d, uint32_t frames);
 void piece_end(struct disk_piece *p);
 /* Hands it over for sectors of a disk, from the first frame's start. */
 void piece_submit(struct disk *d, struct disk_piece *p, uint32_t operation, uint64_t sector, uint32_t count);

@@ -82,7 +82,7 @@ static void forget(struct list *partitions)
 /* What cannot be read today may be tomorrow; what is damaged is until somebody writes it, and says so. */
 int partitions_reread(struct disk *d)
 {
-	struct table_reader t = { .disk = d, .piece = piece_new(WINDOW / BLOCK_SECTORS) };
+	struct table_reader t = { .disk = d, .piece = piece_new(d, WINDOW / BLOCK_SECTORS) };
 	struct gpt_source source = { .data = &t, .sectors = d->sectors, .sector = reader_sector, .partition = reader_partition };
 	int error;
 

@@ -19,9 +19,12 @@ static env_id who_is_told(void)
 	return p && !p->slices.held ? proc_keeper->env : self->env;
 }
 
+static bool changes_disk(const struct disk_request *r) { return r->operation == DISK_WRITE || r->operation == DISK_DISCARD; }
+
 /* Who waits is woken first: `finished` may free the request. */
-static void finish(struct disk_request *r, int error)
+static void finish(struct disk *d, struct disk_request *r, int error)
 {
+	d->changes += changes_disk(r);
 	list_remove(&r->link);
 	r->error = error;
 	r->done = true;
@@ -35,6 +38,7 @@ void disk_submit(struct disk *d, struct disk_request *r)
 	r->done = false;
 	r->error = 0;
 	r->tell = who_is_told();
+	d->changes += changes_disk(r);
 	wait_queue_init(&r->waiting);
 	list_append(&d->waiting, &r->link);
 }
@@ -61,7 +65,7 @@ static void refused(struct disk *d, int64_t why)
 	if (why == -E_NOENV && r->tell != other)
 		r->tell = other;
 	else
-		finish(r, -EIO);
+		finish(d, r, -EIO);
 }
 
 void disk_push(struct disk *d)
@@ -92,7 +96,7 @@ static void take_in(struct disk *d)
 
 		__atomic_store_n(&q->consumed, ++at, __ATOMIC_RELEASE);
 		d->under_way--;
-		finish((struct disk_request *)c.tag, c.result ? -EIO : 0);
+		finish(d, (struct disk_request *)c.tag, c.result ? -EIO : 0);
 	}
 	if (!list_empty(&d->waiting))
 		disk_push(d);
@@ -115,12 +119,12 @@ int disk_wait(struct disk *d, struct disk_request *r)
 	return r->error;
 }
 
-struct disk_piece *piece_new(uint32_t frames)
+struct disk_piece *piece_new(const struct disk *d, uint32_t frames)
 {
 	struct disk_piece *p = heap_alloc(sizeof(*p));
 	uint32_t n = 0;
 
-	while (p && n < MIN(frames, DISK_FRAMES_MAX) && (p->frames[n] = frame_get()) != NO_FRAME)
+	while (p && n < MIN(frames, disk_frames_most(d)) && (p->frames[n] = frame_get()) != NO_FRAME)
 		n++;
 	if (p && !n) {
 		heap_free(p);
@@ -159,7 +163,7 @@ int disk_transfer(struct disk *d, uint32_t operation, uint32_t flags, uint64_t s
 	p->request = (struct disk_request){ .operation = (uint8_t)operation, .flags = (uint8_t)flags, .sector = sector, .count = count, .offset = offset, .frames = p->frames };
 	if (operation == DISK_READ || operation == DISK_WRITE)
 		p->request.frame_count = (offset + count * SECTOR_SIZE + FRAME_SIZE - 1) / FRAME_SIZE;
-	ASSERT(p->request.frame_count <= DISK_FRAMES_MAX && offset % SECTOR_SIZE == 0);
+	ASSERT(p->request.frame_count <= disk_frames_most(d) && offset % SECTOR_SIZE == 0);
 	for (uint32_t n = 0; n < p->request.frame_count; n++)
 		p->frames[n] = address_frame(memory) + n;
 	disk_submit(d, &p->request);

@@ -1,6 +1,6 @@
 /* Interrupts, and exceptions that no environment could be told of. */
 #include <kernel/device.h>
-#include <kernel/drivers/block.h>
+#include <kernel/disk/disk.h>
 #include <kernel/event.h>
 #include <kernel/info.h>
 #include <kernel/log.h>
@@ -102,7 +102,7 @@ static __attribute__((noinline)) bool other_interrupt(struct cpu *cpu, struct tr
 	else if (t->vector == VECTOR_CONSOLE1)
 		device_interrupt(DEVICE_CONSOLE1);
 	else if (t->vector - VECTOR_DISK0 < blockdev_count)
-		blockdev_interrupt(&blockdevs[t->vector - VECTOR_DISK0]);
+		disk_interrupt((uint32_t)(t->vector - VECTOR_DISK0));
 	return true;
 }
 

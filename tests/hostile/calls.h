@@ -21,6 +21,9 @@ struct pool {
 	struct aegis_filter_spec filter;
 	struct aegis_handler_spec handler;
 	struct aegis_send sends[4];
+	struct aegis_queue_spec queue;
+	struct aegis_disk_request requests[4];
+	struct aegis_block blocks[4];
 	struct aegis_atom atoms[4];
 	struct aegis_bpf program[4];
 	struct aegis_ebpf code[4];
@@ -36,6 +39,7 @@ struct caller {
 	env_id envs[NAMES];
 	uint32_t positions[NAMES];
 	uint32_t filters[NAMES];
+	frame_t queues[NAMES / 4];
 	env_id self;
 	bool first; /* the first environment */
 	struct pool pool;
@@ -44,6 +48,7 @@ static struct caller tenant_caller, first_caller;
 static struct child tenant, server, target;
 static frame_t info_frame;
 static struct aegis_cap device_cap, net_caps[2]; /* without RIGHT_GRANT: they cannot be ended */
+static struct aegis_cap disk_caps[3]; /* to read, to write too, and to be narrowed and ended; given anew for each life */
 static frame_t target_frames[40];
 static uint32_t positions_kept; /* of the first environment's and its children's: positions below this are not given back */
 
@@ -139,6 +144,22 @@ static void fill_network(struct caller *c)
 		((uint64_t *)&p->ring)[roll(c, (offsetof(struct pool, program) - offsetof(struct pool, ring)) / 8)] = anything(c);
 }
 
+/* Requests for a few sectors with frames that were taken for this. */
+static void fill_disk(struct caller *c)
+{
+	struct pool *p = &c->pool;
+
+	p->queue = (struct aegis_queue_spec){ c->frames[roll(c, NAMES)], c->frames[roll(c, NAMES)] };
+	for (uint32_t i = 0; i < OF(p->requests); i++)
+		p->requests[i] = (struct aegis_disk_request){ .tag = roll(c, 1000), .sector = roll(c, 4) ? 8 * roll(c, 8) : roll(c, 5000), .count = roll(c, 4) ? 8 * (1 + (uint32_t)roll(c, 3)) : (uint32_t)roll(c, 70),
+			.slot = (uint16_t)roll(c, 3), .operation = (uint8_t)roll(c, 5), .flags = (uint8_t)(roll(c, 4) ? roll(c, 2) * DISK_REGISTER : roll(c, 5)), .frames = (uint64_t)p->slots,
+			.offset = roll(c, 4) ? 0 : SECTOR_SIZE * (uint32_t)roll(c, 9), .tell = roll(c, 2) ? some_env(c) : 0 };
+	for (uint32_t i = 0; i < OF(p->blocks); i++)
+		p->blocks[i] = (struct aegis_block){ .sector = 8 * roll(c, 8), .frame = c->frames[roll(c, NAMES)], .slot = (uint16_t)roll(c, 3), .state = (uint16_t)roll(c, 4) };
+	if (roll(c, 4) == 0)
+		p->caps[3 + roll(c, 2)] = disk_caps[roll(c, OF(disk_caps))];
+}
+
 static void fill_structures(struct caller *c)
 {
 	struct pool *p = &c->pool;
@@ -165,5 +186,6 @@ static void fill_structures(struct caller *c)
 		p->caps[0] = device_cap;
 	if (roll(c, 8) == 0)
 		p->caps[1 + roll(c, 2)] = net_caps[roll(c, 2)];
+	fill_disk(c);
 	fill_network(c);
 }

@@ -42,6 +42,34 @@ static bool plausible_network(struct caller *c, uint32_t call, struct aegis_cap 
 	return true;
 }
 
+/* The same of the disk's. */
+static bool plausible_disk(struct caller *c, uint32_t call, struct aegis_cap *cap, uint64_t a[5])
+{
+	struct pool *p = &c->pool;
+	frame_t queue = c->queues[roll(c, OF(c->queues))];
+
+	switch (call) {
+	case CALL_queue_create:
+		a[0] = (uint64_t)&p->queue;
+		break;
+	case CALL_queue_destroy:
+		a[0] = roll(c, 4) ? c->frames[roll(c, NAMES)] : queue;
+		break;
+	case CALL_extent_bind:
+		a[0] = queue, a[1] = roll(c, 3), a[2] = roll(c, 8) ? (uint64_t)(roll(c, 4) ? &p->caps[3 + roll(c, 2)] : cap) : 0;
+		break;
+	case CALL_disk_submit:
+		a[0] = queue, a[1] = (uint64_t)p->requests, a[2] = 1 + roll(c, 4);
+		break;
+	case CALL_block_register:
+		a[0] = queue, a[1] = (uint64_t)p->blocks, a[2] = 1 + roll(c, 4);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
 /* The same of all calls. */
 static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
 {
@@ -111,7 +139,7 @@ static void plausible(struct caller *c, uint32_t call, uint64_t a[5])
 		a[0] = (uint64_t)cap, a[1] = 1;
 		break;
 	default: /* those that take an environment */
-		if (!plausible_network(c, call, cap, a))
+		if (!plausible_network(c, call, cap, a) && !plausible_disk(c, call, cap, a))
 			a[0] = some_env(c);
 	}
 }
@@ -152,6 +180,10 @@ static bool spared(const struct caller *c, uint32_t call, const uint64_t a[5])
 		return misread(a[0], c->pool.frames);
 	if (call == CALL_ring_create || call == CALL_handler_attach)
 		return misread(a[0], &c->pool.ring) && misread(a[0], &c->pool.handler);
+	if (call == CALL_queue_create)
+		return misread(a[0], &c->pool.queue);
+	if (call == CALL_disk_submit)
+		return misread(a[1], c->pool.requests);
 	return call == CALL_env_entries && a[0] != (uint64_t)&c->pool.entries;
 }
 
@@ -165,6 +197,8 @@ static void remember(struct caller *c, uint32_t call, int64_t result)
 	else if (call == CALL_filter_install)
 		for (uint32_t i = 0; i < NAMES / 2; i++) /* there are few */
 			c->filters[roll(c, NAMES)] = (uint32_t)result;
+	else if (call == CALL_queue_create)
+		c->queues[roll(c, OF(c->queues))] = (frame_t)result;
 	else if (call == CALL_slice_alloc)
 		c->positions[roll(c, NAMES)] = (uint32_t)result;
 }
@@ -197,7 +231,7 @@ static void call_once(struct caller *c)
 	c->calls++;
 	result = gives_away(call) ? switch_call(call, a[0], a[1], a[2]) : aegis_call(call, a[0], a[1], a[2], a[3], a[4]);
 	c->refused += result < 0;
-	c->odd += result < -12;
+	c->odd += result < -E_IO;
 	c->deep[call] += result >= 0;
 	if (result > 0)
 		remember(c, call, result);
@@ -286,6 +320,15 @@ static void private_image(struct child *c)
 	}
 }
 
+/* Anew when somebody has ended them. */
+static void disk_lend(void)
+{
+	static const uint32_t rights[3] = { RIGHT_READ, RIGHT_READ | RIGHT_WRITE, RIGHT_READ | RIGHT_WRITE | RIGHT_GRANT };
+
+	for (uint32_t i = 0; i < 3; i++)
+		aegis_cap_narrow(&boot->disks[0], &disk_caps[i], rights[i], EXTENT(0, 0), 4096);
+}
+
 /* Lives of the tenant, until he has made his calls: he ends when he is stopped, or has slept or given away all that he had. */
 static uint64_t run_tenants(void)
 {
@@ -295,6 +338,7 @@ static uint64_t run_tenants(void)
 		uint64_t before;
 
 		told(0);
+		disk_lend();
 		child_make(&tenant, call_for_ever, &tenant_caller, 200);
 		private_image(&tenant);
 		aegis_slice_alloc(0, UINT32_MAX, tenant.env, NULL);
@@ -346,11 +390,21 @@ static void network_end(void)
 	is(device_info(DEVICE_NET0)->filters + device_info(DEVICE_NET0 + 1)->filters, 0, "no_filter_is_left");
 }
 
+/* Its queues' frames, and what it has lent. */
+static void disk_end(void)
+{
+	for (frame_t f = 0; f < info->frames; f++)
+		if (mine(f) && frames_seen[f].state == FRAME_QUEUE)
+			while (aegis_queue_destroy(f) == -E_AGAIN)
+				;
+}
+
 static void clean_up(void)
 {
 	env_id needed[] = { boot->env, victim.env };
 
 	network_end();
+	disk_end();
 	tenant_end(&server);
 	tenant_end(&target);
 	for (uint32_t slot = 0; slot < info->env_slots; slot++) {
@@ -417,11 +471,15 @@ void test_main(void)
 	yield(server.env);
 	child_make(&target, be_target, NULL, TENANT_FRAMES);
 	yield(target.env);
-	while (first_caller.calls < CALLS / 2)
+	while (first_caller.calls < CALLS / 2) {
+		if (first_caller.calls % 1024 == 0)
+			disk_lend();
 		call_once(&first_caller);
+	}
 	report("the first environment", &first_caller);
 	rounds = victim_rounds;
 	ok(rounds > 0, "the_victim_was_not_starved");
+	disk_end();
 	network_end(); /* one filter for everything would leave nothing to them */
 	lives = run_tenants();
 	report("tenants", &tenant_caller);

@@ -4,8 +4,7 @@
 # a whole machine, does. `./exo test kernel` runs the same programs side by side.
 set -u
 cd "$(dirname "$0")/../.." || exit 125
-build=${BUILD:-build} seconds=120 failed=0
-trap 'rm -f "$build/scratch.$$"' EXIT
+build=${BUILD:-build} seconds=40 failed=0
 
 boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when it hung
 	local status cpus=(-icount "shift=0,sleep=off")
@@ -18,9 +17,9 @@ boot() { # MODULE: its output; its status, 125 when the machine failed, 124 when
 		;;
 	esac
 	case $1 in
-	*/disk_*test | */calls_test)
-		truncate -s 0 "$build/scratch.$$" && truncate -s 64M "$build/scratch.$$" || return 125
-		cpus+=(-drive "if=none,id=disk0,file=$build/scratch.$$,format=raw,cache=unsafe,discard=unmap" -device "virtio-blk-device,drive=disk0")
+	*/disk_*test | */extents_*test | */calls_test)
+		truncate -s 0 "$1.disk" && truncate -s 64M "$1.disk" || return 125
+		cpus+=(-drive "if=none,id=disk0,file=$1.disk,format=raw,cache=unsafe,discard=unmap" -device "virtio-blk-device,drive=disk0")
 		;;
 	esac
 	timeout "$seconds" qemu-system-x86_64 -M microvm,isa-serial=off -accel tcg -cpu max -m 512M -nodefaults -no-user-config -display none \
