@@ -114,6 +114,7 @@ static void signal_fault(const struct regs *regs, int error)
 {
 	switch (error) {
 	case -EIO:
+	case -ENOSPC:
 		signal_force(SIGBUS, BUS_ADRERR, regs->address);
 		break;
 	case -ENOMEM:
@@ -141,7 +142,11 @@ static void page_fault(struct regs *regs)
 
 	domain_lock();
 	if (self->proc && regs->address < PROGRAM_TOP)
-		error = vm_fault(self->proc->vm, regs->address, regs->error & FAULT_WRITE, regs->error & FAULT_FETCH);
+		error = (from_program(regs) ? vm_fault : vm_fault_at_once)(self->proc->vm, regs->address, regs->error & FAULT_WRITE, regs->error & FAULT_FETCH);
+	if (error == -EAGAIN) {
+		self->handlers.missed = regs->address;
+		self->handlers.missed_error = regs->error;
+	}
 	if (error) {
 		if (from_program(regs) && handler_runs())
 			handler_failed(regs);

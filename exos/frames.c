@@ -13,6 +13,7 @@
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/vm/x86_64/page.h>
+#include <exos/volume/volume.h>
 
 #define TABLE_FLAGS	    (BIND_READ | BIND_WRITE | BIND_EXEC)
 #define REFERENCES_IN_FRAME (FRAME_SIZE / sizeof(uint32_t))
@@ -20,6 +21,8 @@
 #define PAIR_BATCH	    16 /* a process needs about eight */
 #define BARE_MOST	    64
 #define PAIR_MOST	    128
+#define SHRINK_BATCH	    64
+#define PAIR_SHRINK	    1024 /* so many go until there are neighbours among them, probably */
 #define IDLE_MOST	    4096 /* 16 MiB, */
 #define IDLE_FRACTION	    16	 /* but no more than this part of the machine */
 
@@ -277,9 +280,16 @@ bool frames_start(const struct aegis_info *info)
 	return refill_pairs() && refill_idle();
 }
 
+/* Contents of files make room, so far as they are on a disk. */
+static __attribute__((noinline, cold)) bool shrink(void)
+{
+	volumes_shrink(SHRINK_BATCH);
+	return idle.first;
+}
+
 frame_t frame_get(void)
 {
-	if (!idle.first && !refill_idle())
+	if (!idle.first && !refill_idle() && !shrink())
 		return NO_FRAME;
 	return pop(&idle);
 }
@@ -361,9 +371,16 @@ void frame_put_bare(frame_t f)
 		give_back_bare(BARE_BATCH);
 }
 
+/* What files give up is the kernel's before neighbours can be looked for. */
+static __attribute__((noinline, cold)) bool shrink_to_pairs(void)
+{
+	frames_give(volumes_shrink(PAIR_SHRINK));
+	return refill_pairs();
+}
+
 frame_t frame_get_pair(void)
 {
-	if (!pairs.first && !refill_pairs())
+	if (!pairs.first && !refill_pairs() && !shrink_to_pairs())
 		return NO_FRAME;
 	return pop(&pairs);
 }

@@ -1,4 +1,4 @@
-/* Revocation, answered: idle frames go first. They are all that is clean, as what files hold here has no other copy (ramfs). Then the programs are
+/* Revocation, answered: idle frames go first, and then what files on disks have in memory and need not (exos/volume). Then the programs are
  * asked that have a handler for it (exos/program.h): what they give goes on at once. If the account still holds more than it may when half of the
  * time is over, that much is taken from those who were asked, and from them alone: at the deadline whoever asks may take blindly, and hit everybody
  * who stands on this library.
@@ -16,6 +16,7 @@
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/vm/vm.h>
+#include <exos/volume/volume.h>
 
 static uint64_t losses_read; /* of the vector */
 static uint32_t owed;	     /* frames that were demanded, and were not idle when they were. Domain lock */
@@ -25,6 +26,9 @@ static void give_frames(uint32_t count)
 {
 	uint64_t deadline = self->upcall.demands[REVOKE_FRAMES].deadline, now = ticks_now();
 	uint32_t given = frames_give(count);
+
+	if (given < count && volumes_shrink(count - given))
+		given += frames_give(count - given);
 
 	owed = count - MIN(given, count); /* of pairs both go */
 	force_at = 0;
@@ -115,6 +119,7 @@ static void lose_frames(void)
 {
 	uint32_t idle = frames_lose_idle();
 
+	volumes_lose();
 	if (idle)
 		log_line("%u idle frames were repossessed", idle);
 	LIST_FOR_EACH (l, &proc_list) {

@@ -16,7 +16,7 @@ struct handlers {
 	uint64_t stack_top, flags;
 	uint64_t region, region_length;    /* the largest of its regions, or nothing: where the upcall's entry asks nobody whose a page is */
 	uint64_t transfer, async;          /* the entries of its service, while it serves */
-	uint64_t missed, missed_error;     /* a page of a region that the library itself missed in a system call; 0: none */
+	uint64_t missed, missed_error;     /* a page of a region, or of a file on a disk, that the library itself missed in a system call; 0: none */
 	uint64_t next_thread;              /* a function of the program's, or 0 */
 };
 

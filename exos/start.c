@@ -19,10 +19,12 @@
 #include <exos/start_file.h>
 #include <exos/tty/console.h>
 #include <exos/tty/tty.h>
+#include <exos/volume/volume.h>
 #include <exos/x86_64/entry.h>
 
 #define MACHINE_FAILED 125
 #define LINGER_NS 2000000000ul
+#define UNMOUNT_NS 30000000000ul
 
 const struct aegis_info *machine_info;
 const struct aegis_frame_info *frame_table;
@@ -320,12 +322,12 @@ static uint64_t keeper_wait(uint64_t until)
 	return bits;
 }
 
-/* What connections have yet to send is given its time, if there is such. */
-static void linger(void)
+/* Nothing but devices is looked after until something is over, or its time is. */
+static void wait_for(bool (*unfinished)(void), uint64_t ns)
 {
-	uint64_t end = time_deadline(LINGER_NS);
+	uint64_t end = time_deadline(ns);
 
-	while (interface_unfinished() && ticks_now() < end) {
+	while (unfinished() && ticks_now() < end) {
 		uint64_t bits;
 
 		interface_watch();
@@ -339,11 +341,14 @@ static void linger(void)
 	}
 }
 
+static bool volumes_unfinished(void) { return !volumes_end(); }
+
 static void end_machine(void)
 {
 	uint8_t status = (uint8_t)ended_status;
 
-	linger();
+	wait_for(interface_unfinished, LINGER_NS); /* what connections have yet to send */
+	wait_for(volumes_unfinished, UNMOUNT_NS);
 	link_send(LINK_EXIT, &status, 1);
 	start_machine_off(status);
 }

@@ -1,7 +1,8 @@
 /* Files: inodes, directories, open files, descriptor tables. Domain lock held.
  *
- * A file system is a set of inode operations; so far there are three: ramfs (files in memory, pages in frames),
- * devfs's device inodes, and procfs. Every data page of a ramfs file is a frame that vm can map. */
+ * A file system is a set of inode operations; there are four: ramfs (files in memory, pages in frames), devfs's device
+ * inodes, procfs, and volumes (exos/volume: files on disks). Every data page of a file in memory or on a volume is a frame
+ * that vm can map. Operations of a volume may wait, and then give up the domain lock; which others may, each says. */
 #pragma once
 
 #include <exos/base.h>
@@ -59,17 +60,30 @@ struct inode_ops {
 	/* Of links that lead to an inode itself, not to a path; null for ordinary ones. */
 	int (*follow)(struct inode *link, struct inode **out);
 	/* Where an inode is: its name's length, the name in *name, its directory in *dir (no reference); -ENOENT when
-	 * it has none (any more). The name stays valid until the directory changes. Null: never has a place in a
-	 * directory. */
+	 * it has none (any more). The name stays valid until the directory changes, or the next call here; null: it is not
+	 * wanted. Never waits. Null: never has a place in a directory. */
 	ssize (*locate)(struct inode *inode, struct inode **dir, const char **name);
 	/* Of files. */
 	int (*truncate)(struct inode *file, uint64_t size);
 	/* The frame that holds page `index`, without a reference of the caller's own; NO_FRAME: a hole (or, with
 	 * `make`, no memory). */
 	frame_t (*page)(struct inode *file, uint64_t index, bool make);
+	/* Of files whose contents are not always in memory (else null): brings page `index` in, so that `page` has it; with
+	 * `write` it is going to be written through a mapping. 0: `page` has it, and nobody was waited for; 1: the same, but the
+	 * lock was given up meanwhile; -EIO, -ENOSPC, -EROFS, -ENOMEM. Without may_wait: -EAGAIN where it would have to. */
+	int (*fetch)(struct inode *file, uint64_t index, bool write, bool may_wait);
+	/* Attributes or names are about to be changed: 0 or -EROFS; have been. Never wait. Null: nothing to say. */
+	int (*writable)(struct inode *inode);
+	void (*changed)(struct inode *inode);
+	/* A range of bytes will be wanted soon, or not again: begun, or done, as far as that is easy. May wait for what leads there. Null: it is all one. */
+	void (*advise)(struct inode *inode, uint64_t start, uint64_t length, bool wanted);
+	/* Makes what was written last: contents, with data_only without what is not needed to read them again. Waits. Null: there is nothing that lasts. */
+	int (*sync)(struct inode *inode, bool data_only);
 	/* What an open file on this inode does. */
 	int (*open)(struct inode *inode, struct file *file);
 	void (*release)(struct inode *inode); /* last reference and last name gone */
+	/* The last reference is gone: true: the file system keeps the inode in memory, and sees to it. Never waits. Null: it does not. */
+	bool (*keep)(struct inode *inode);
 };
 
 struct inode {
@@ -78,7 +92,7 @@ struct inode {
 	uint32_t mode;	/* type and permissions */
 	uint32_t names; /* links */
 	uint32_t uid, gid;
-	uint32_t pages; /* frames that hold its contents */
+	uint64_t sectors; /* of 512 bytes, that its contents take */
 	uint64_t number, file_system;
 	uint64_t device; /* of device files */
 	uint64_t size;
@@ -134,6 +148,13 @@ void inode_put(struct inode *i);
 struct inode *inode_new(const struct inode_ops *ops, uint32_t mode); /* one reference, times now, fresh number */
 /* Bytes to library memory, for those who load executables: count or -errno. */
 ssize inode_read(struct inode *i, void *to, size_t n, uint64_t offset);
+/* The frame that holds a page, brought in if need be, which may wait: 0 (NO_FRAME: a hole) or -errno. No reference of the caller's own. */
+int inode_page(struct inode *i, uint64_t index, frame_t *out);
+static inline void inode_changed(struct inode *i)
+{
+	if (i->ops->changed)
+		i->ops->changed(i);
+}
 /* want: 4 read, 2 write, 1 execute; of the current process, or of whoever is named; 0 or -EACCES. */
 int inode_permission(struct inode *i, uint32_t want);
 int inode_permission_as(struct inode *i, uint32_t uid, uint32_t gid, uint32_t want);
@@ -204,13 +225,6 @@ int file_table_size(struct file_table *t); /* one past the highest open */
 
 /* Mounted at start: the root is a ramfs; /dev and /proc are laid over it. */
 extern struct inode *root_inode;
-struct mount {
-	struct inode *root, *covered; /* covered: null for the root's own */
-	const char *source, *type, *place;
-};
-#define MOUNT_MAX 4
-extern struct mount mounts[MOUNT_MAX];
-extern uint32_t mount_count;
 int file_systems_start(void);
 /* Unpacks newc cpio archives, one after the other, into the root; the bytes are only read. 0, -EINVAL (truncated or no
  * archive), or what making a file failed with. */

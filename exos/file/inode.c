@@ -4,6 +4,7 @@
  * holds one, so that an unlinked file lives on while it is open or mapped. */
 #include <exos/file/file.h>
 #include <exos/file/locks.h>
+#include <exos/file/mount.h>
 #include <exos/heap.h>
 #include <exos/proc/proc.h>
 #include <exos/self.h>
@@ -37,12 +38,26 @@ void inode_ref(struct inode *i) { i->refs++; }
 
 void inode_put(struct inode *i)
 {
-	if (--i->refs)
+	if (--i->refs || (i->ops->keep && i->ops->keep(i)))
 		return;
 	if (i->ops->release)
 		i->ops->release(i);
 	locks_free(i);
 	heap_free(i);
+}
+
+/* What was brought in may be gone again when the waiting is over: memory is short. */
+int inode_page(struct inode *i, uint64_t index, frame_t *out)
+{
+	int err = 0;
+
+	do {
+		*out = i->ops->page(i, index, false);
+		if (*out != NO_FRAME || !i->ops->fetch || index >= ROUND_UP(i->size, FRAME_SIZE) / FRAME_SIZE)
+			return 0;
+		err = i->ops->fetch(i, index, false, true);
+	} while (err >= 0);
+	return err;
 }
 
 /* With `to` inside the window, whole pages are copied in one piece. */
@@ -60,8 +75,11 @@ ssize inode_read(struct inode *i, void *to, size_t n, uint64_t offset)
 	while (done < n) {
 		uint64_t at = offset + done;
 		size_t part = MIN(n - done, FRAME_SIZE - at % FRAME_SIZE);
-		frame_t f = i->ops->page(i, at / FRAME_SIZE, false);
+		frame_t f;
+		int err = inode_page(i, at / FRAME_SIZE, &f);
 
+		if (err)
+			return err;
 		if (f == NO_FRAME)
 			memset((char *)to + done, 0, part);
 		else
@@ -71,10 +89,15 @@ ssize inode_read(struct inode *i, void *to, size_t n, uint64_t offset)
 	return (ssize)done;
 }
 
+static int inode_writable(struct inode *i) { return i->ops->writable ? i->ops->writable(i) : 0; }
+
 int inode_permission_as(struct inode *i, uint32_t uid, uint32_t gid, uint32_t want)
 {
-	uint32_t granted = i->mode & 7;
+	uint32_t granted = i->mode & 7, type = i->mode & TYPE_MASK;
 
+	/* Devices and pipes can be written on file systems that cannot. */
+	if (want & 2 && (type == TYPE_FILE || type == TYPE_DIR || type == TYPE_LINK) && inode_writable(i))
+		return -EROFS;
 	if (uid == 0) {
 		bool executable = (i->mode & 0111) || (i->mode & TYPE_MASK) == TYPE_DIR;
 		return (want & 1) && !executable ? -EACCES : 0;
@@ -102,10 +125,15 @@ static bool inode_owned(const struct inode *i)
 
 int inode_set_mode(struct inode *i, uint32_t mode)
 {
+	int err = inode_writable(i);
+
+	if (err)
+		return err;
 	if (!inode_owned(i))
 		return -EPERM;
 	i->mode = (i->mode & TYPE_MASK) | (mode & 07777);
 	i->changed = time_calendar();
+	inode_changed(i);
 	return 0;
 }
 
@@ -113,7 +141,10 @@ int inode_set_owner(struct inode *i, uint32_t uid, uint32_t gid)
 {
 	const struct proc *p = self->proc;
 	bool root = !p || p->euid == 0;
+	int err = inode_writable(i);
 
+	if (err)
+		return err;
 	if (!root && (!inode_owned(i) || (uid != UINT32_MAX && uid != i->uid) || (gid != UINT32_MAX && gid != p->egid)))
 		return -EPERM;
 	if (uid != UINT32_MAX)
@@ -124,6 +155,7 @@ int inode_set_owner(struct inode *i, uint32_t uid, uint32_t gid)
 	if ((i->mode & TYPE_MASK) == TYPE_FILE && (i->mode & 0111))
 		i->mode &= ~(uint32_t)(04000 | (i->mode & 010 ? 02000 : 0));
 	i->changed = time_calendar();
+	inode_changed(i);
 	return 0;
 }
 
@@ -138,25 +170,14 @@ int inode_truncate(struct inode *i, uint64_t size)
 	return i->ops->truncate(i, size);
 }
 
-/* The directory that the file system at `root` is laid over, or null. */
-static struct inode *mount_covered(const struct inode *root)
-{
-	for (uint32_t m = 0; m < mount_count; m++) {
-		if (mounts[m].root == root)
-			return mounts[m].covered;
-	}
-	return NULL;
-}
-
 struct inode *inode_parent(struct inode *dir)
 {
 	struct inode *top = self->proc && self->proc->root ? self->proc->root : root_inode, *covered, *parent = dir;
-	const char *name;
 
 	if (dir != top) {
 		while ((covered = mount_covered(dir)))
 			dir = covered;
-		if (!dir->ops->locate || dir->ops->locate(dir, &parent, &name) < 0)
+		if (!dir->ops->locate || dir->ops->locate(dir, &parent, NULL) < 0)
 			parent = dir;
 	}
 	inode_ref(parent);

@@ -159,13 +159,12 @@ int path_unlink(struct inode *base, const char *path, bool directory)
 /* Is `dir` inside `top`, or the same? */
 static bool inside(struct inode *dir, const struct inode *top)
 {
-	const char *name;
 	struct inode *parent;
 
 	for (;;) {
 		if (dir == top)
 			return true;
-		if (!dir->ops->locate || dir->ops->locate(dir, &parent, &name) < 0)
+		if (!dir->ops->locate || dir->ops->locate(dir, &parent, NULL) < 0)
 			return false;
 		dir = parent;
 	}

@@ -190,12 +190,15 @@ static int procfs_follow(struct inode *link, struct inode **out)
 static ssize procfs_locate(struct inode *i, struct inode **dir, const char **name)
 {
 	struct procfs_node *n = node_of(i);
+	const char *own;
 
 	if (!n->parent || node_gone(n))
 		return -ENOENT;
+	own = n->number != NUMBER_NONE ? n->digits : n->entry->name;
 	*dir = &n->parent->inode;
-	*name = n->number != NUMBER_NONE ? n->digits : n->entry->name;
-	return (ssize)strlen(*name);
+	if (name)
+		*name = own;
+	return (ssize)strlen(own);
 }
 
 static ssize procfs_read(struct file *f, void *program, size_t n, uint64_t *offset)

@@ -25,6 +25,7 @@ extern const struct procfs_entry procfs_process;	  /* procfs_process.c: one proc
 int procfs_next_process(struct proc *p, int from);
 extern const struct procfs_entry procfs_fd_link; /* procfs_fd.c: an open file of it, as a numbered entry */
 int procfs_next_fd(struct proc *p, int from);
+void procfs_write_mountinfo(struct text *t, struct proc *p);
 void procfs_write_mounts(struct text *t, struct proc *p); /* procfs_system.c */
 void procfs_write_partitions(struct text *t, struct proc *p); /* procfs_disk.c, with the next */
 void procfs_write_diskstats(struct text *t, struct proc *p);

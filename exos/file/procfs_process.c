@@ -197,6 +197,7 @@ static const struct procfs_entry process_entries[] = {
 	{.name = "fd", .mode = TYPE_DIR | 0500, .numbered = &procfs_fd_link, .next = procfs_next_fd},
 	{.name = "limits", .mode = TYPE_FILE | 0444, .write = write_limits},
 	{.name = "maps", .mode = TYPE_FILE | 0444, .write = procfs_write_maps},
+	{.name = "mountinfo", .mode = TYPE_FILE | 0444, .write = procfs_write_mountinfo},
 	{.name = "mounts", .mode = TYPE_FILE | 0444, .write = procfs_write_mounts},
 	{.name = "root", .mode = TYPE_LINK | 0777, .readlink = root_readlink, .follow = root_follow},
 	{.name = "smaps", .mode = TYPE_FILE | 0444, .write = procfs_write_smaps},

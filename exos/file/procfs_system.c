@@ -2,6 +2,7 @@
  * end. */
 #include <exos/disk/disk.h>
 #include <exos/file/device.h>
+#include <exos/file/mount.h>
 #include <exos/file/procfs.h>
 #include <exos/file/ramfs.h>
 #include <exos/file/x86_64/cpuid.h>
@@ -119,15 +120,49 @@ static void write_cpuinfo(struct text *t, struct proc *p)
 static void write_filesystems(struct text *t, struct proc *p)
 {
 	(void)p;
-	for (uint32_t m = 0; m < mount_count; m++)
-		text_print(t, "nodev\t%s\n", mounts[m].type);
+	text_print(t, "nodev\ttmpfs\nnodev\tdevtmpfs\nnodev\tproc\n\text2\n\text3\n\text4\n");
+}
+
+static const struct {
+	uint32_t flag;
+	const char *text;
+} mount_options[] = {
+	{MOUNT_NO_SET_ID, ",nosuid"}, {MOUNT_NO_DEVICES, ",nodev"}, {MOUNT_NO_EXECUTION, ",noexec"}, {MOUNT_NO_ACCESS_TIMES, ",noatime"}, {MOUNT_SYNCHRONOUS, ",sync"}};
+
+static void write_options(struct text *t, const struct mount *m)
+{
+	text_print(t, "%s", m->flags & MOUNT_READ_ONLY ? "ro" : "rw");
+	for (size_t n = 0; n < ARRAY_LENGTH(mount_options); n++)
+		if (m->flags & mount_options[n].flag)
+			text_print(t, "%s", mount_options[n].text);
+	if (!(m->flags & MOUNT_NO_ACCESS_TIMES))
+		text_print(t, ",relatime");
 }
 
 void procfs_write_mounts(struct text *t, struct proc *p)
 {
 	(void)p;
-	for (uint32_t m = 0; m < mount_count; m++)
-		text_print(t, "%s %s %s rw,relatime 0 0\n", mounts[m].source, mounts[m].place, mounts[m].type);
+	LIST_FOR_EACH (l, &mount_list) {
+		const struct mount *m = CONTAINER_OF(l, struct mount, link);
+
+		text_print(t, "%s %s %s ", m->source, m->place, m->kind->type);
+		write_options(t, m);
+		text_print(t, " 0 0\n");
+	}
+}
+
+void procfs_write_mountinfo(struct text *t, struct proc *p)
+{
+	(void)p;
+	LIST_FOR_EACH (l, &mount_list) {
+		const struct mount *m = CONTAINER_OF(l, struct mount, link), *below = m->covered ? mount_of(m->covered) : NULL;
+		uint64_t device = m->root->file_system;
+
+		text_print(t, "%lu %lu %lu:%lu / %s ", m->number, below ? below->number : 0ul, device >> 8, device & 255, m->place);
+		write_options(t, m);
+		text_print(t, " - %s %s ", m->kind->type, m->source);
+		text_print(t, "%s\n", m->flags & MOUNT_READ_ONLY ? "ro" : "rw");
+	}
 }
 
 static void write_devices(struct text *t, struct proc *p)

@@ -178,6 +178,52 @@ static void drop(struct inode *dir, struct ramfs_entry *e)
 	inode_put(i);
 }
 
+/* The entry of a directory that a walk over the whole tree comes to after `e`, or first (null): the walk goes down before it goes on. Null: it is over. */
+static struct ramfs_entry *walk_on(struct inode *root, struct ramfs_entry *e)
+{
+	struct inode *dir = e ? e->inode : root;
+
+	if ((dir->mode & TYPE_MASK) == TYPE_DIR && ramfs_node(dir)->directory->count) {
+		struct ramfs_entry *first = CONTAINER_OF(ramfs_node(dir)->directory->order.next, struct ramfs_entry, order);
+
+		return first;
+	}
+	while (e) {
+		dir = e->dir;
+		if (e->order.next != &ramfs_node(dir)->directory->order)
+			return CONTAINER_OF(e->order.next, struct ramfs_entry, order);
+		e = dir == root ? NULL : ramfs_node(dir)->entry; /* a directory has one name, by which it was found */
+	}
+	return NULL;
+}
+
+/* Every reference is an entry's, or the tree is in use. What is emptied from below has nothing in it when its turn comes. */
+int ramfs_end(struct inode *root)
+{
+	struct ramfs_entry *e;
+
+	if (root->refs > 1)
+		return -EBUSY;
+	for (e = walk_on(root, NULL); e; e = walk_on(root, e)) {
+		bool directory = (e->inode->mode & TYPE_MASK) == TYPE_DIR;
+
+		if (directory)
+			ramfs_node(e->inode)->entry = e;
+		if (e->inode->refs > (directory ? 1 : e->inode->names))
+			return -EBUSY;
+	}
+	while ((e = walk_on(root, NULL))) {
+		while ((e->inode->mode & TYPE_MASK) == TYPE_DIR && ramfs_node(e->inode)->directory->count) {
+			ramfs_node(e->inode)->entry = e;
+			e = walk_on(root, e);
+		}
+		drop(e->dir, e);
+	}
+	root->names = 0;
+	inode_put(root);
+	return 0;
+}
+
 static int ramfs_unlink(struct inode *dir, const char *name, size_t length, bool directory)
 {
 	struct ramfs_entry *e = directory_find(dir, name, length);
@@ -245,7 +291,8 @@ static ssize ramfs_locate(struct inode *i, struct inode **dir, const char **name
 	if (!e)
 		return -ENOENT;
 	*dir = e->dir;
-	*name = e->name;
+	if (name)
+		*name = e->name;
 	return e->length;
 }
 

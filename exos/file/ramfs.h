@@ -44,7 +44,7 @@ extern uint64_t ramfs_frames; /* that hold contents of files, in all */
 
 static inline void ramfs_count_page(struct inode *i, int more)
 {
-	i->pages += (uint32_t)more;
+	i->sectors += (uint64_t)((int64_t)more * (int64_t)(FRAME_SIZE / 512));
 	ramfs_frames += (uint64_t)more;
 }
 
@@ -52,6 +52,8 @@ static inline void ramfs_count_page(struct inode *i, int more)
 
 extern const struct inode_ops ramfs_ops;
 struct inode *ramfs_root(uint64_t file_system); /* a new, empty file system */
+/* The end of a file system, for whose root the caller has the one reference that there may be: -EBUSY (something of it is in use), or 0: it is gone, root and all. */
+int ramfs_end(struct inode *root);
 /* A file without a name (memfd). */
 struct inode *ramfs_unnamed(uint32_t mode);
 

@@ -80,6 +80,8 @@ static int may_set_times(struct inode *i, const struct linux_timespec times[2])
 {
 	const struct proc *p = self->proc;
 
+	if (i->ops->writable && i->ops->writable(i))
+		return -EROFS;
 	if (!p->euid || p->euid == i->uid)
 		return 0;
 	if (times[0].nanoseconds == UTIME_NOW && times[1].nanoseconds == UTIME_NOW)
@@ -114,6 +116,7 @@ static int set_times(struct inode *i, const struct linux_timespec times[2])
 	set_time(&i->accessed, &times[0], now);
 	set_time(&i->modified, &times[1], now);
 	i->changed = now;
+	inode_changed(i);
 	return 0;
 }
 

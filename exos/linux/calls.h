@@ -86,6 +86,10 @@
 	X(295, preadv) \
 	X(296, pwritev) \
 	X(306, syncfs) \
+	/* linux/mount.c */ \
+	X(165, mount) \
+	X(166, umount2) \
+	X(187, readahead) \
 	X(436, close_range) \
 	/* linux/path.c, linux/stat.c: names */ \
 	X(2, open) \

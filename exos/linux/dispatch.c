@@ -91,12 +91,22 @@ static void files_gone(void)
 	domain_unlock();
 }
 
+static bool page_waited(void)
+{
+	bool mended;
+
+	domain_lock();
+	mended = copy_wait();
+	domain_unlock();
+	return mended;
+}
+
 /* A call that has failed, or signals, before the program goes on. */
 static void on_return(struct regs *r)
 {
 	bool call = r->cause == CAUSE_FOREIGN;
 
-	if (call && r->rax == (uint64_t)-EFAULT && handler_missed(r))
+	if (call && r->rax == (uint64_t)-EFAULT && (page_waited() || handler_missed(r)))
 		processor_restart_call(r); /* by the program, as one that never tires of this must be open to signals */
 	if (handler_runs()) {
 		if (call && r->rax == (uint64_t)-ERESTART)

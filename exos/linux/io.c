@@ -123,36 +123,6 @@ int64_t linux_lseek(struct regs *r)
 	return offset;
 }
 
-/* Files in memory have no other place to be written to: they are as safe as they will ever be. */
-static int64_t sync(struct regs *r, bool data_only)
-{
-	struct file *f = linux_file(A0(r));
-
-	if (!f || (f->flags & OPEN_PATH))
-		return -EBADF;
-	if (f->ops->sync)
-		return f->ops->sync(f, data_only);
-	return (f->inode->mode & TYPE_MASK) == TYPE_FILE || (f->inode->mode & TYPE_MASK) == TYPE_DIR ? 0 : -EINVAL;
-}
-
-int64_t linux_fsync(struct regs *r) { return sync(r, false); }
-int64_t linux_fdatasync(struct regs *r) { return sync(r, true); }
-
-int64_t linux_sync_file_range(struct regs *r)
-{
-	if (A3(r) & ~7ul || (int64_t)A1(r) < 0 || (int64_t)A2(r) < 0 || (int64_t)(A1(r) + A2(r)) < 0)
-		return -EINVAL;
-	return sync(r, true);
-}
-
-int64_t linux_syncfs(struct regs *r) { return linux_file(A0(r)) ? 0 : -EBADF; }
-
-int64_t linux_sync(struct regs *r)
-{
-	(void)r;
-	return 0;
-}
-
 int64_t linux_ftruncate(struct regs *r)
 {
 	struct file *f = linux_file(A0(r));
@@ -164,19 +134,52 @@ int64_t linux_ftruncate(struct regs *r)
 	return inode_truncate(f->inode, A1(r));
 }
 
-/* Advice on the use of pages that are in memory anyway. */
+enum { FADV_NORMAL, FADV_RANDOM, FADV_SEQUENTIAL, FADV_WILLNEED, FADV_DONTNEED, FADV_NOREUSE };
+
+/* Advice on the use of pages; those of files in memory are there anyway. Length 0: to the end. */
 int64_t linux_fadvise64(struct regs *r)
 {
 	struct file *f = linux_file(A0(r));
+	uint64_t length = A2(r) ? A2(r) : INT64_MAX;
 
 	if (!f)
 		return -EBADF;
 	if (!f->seekable)
 		return -ESPIPE;
-	return A3(r) <= 5 ? 0 : -EINVAL;
+	if (A3(r) > FADV_NOREUSE || (int64_t)A2(r) < 0)
+		return -EINVAL;
+	if (f->inode->ops->advise && (A3(r) == FADV_WILLNEED || A3(r) == FADV_DONTNEED))
+		f->inode->ops->advise(f->inode, A1(r), length, A3(r) == FADV_WILLNEED);
+	return 0;
+}
+
+int64_t linux_readahead(struct regs *r)
+{
+	struct file *f = linux_file(A0(r));
+
+	if (!f || !linux_readable(f))
+		return -EBADF;
+	if ((f->inode->mode & TYPE_MASK) != TYPE_FILE)
+		return -EINVAL;
+	if (f->inode->ops->advise && (int64_t)A1(r) >= 0)
+		f->inode->ops->advise(f->inode, A1(r), A2(r), true);
+	return 0;
 }
 
 enum { FALLOCATE_KEEP_SIZE = 1 };
+
+/* A page that has its place, of zeros if there was none. */
+static int bring_in(struct inode *i, uint64_t page)
+{
+	int err;
+
+	if (!i->ops->fetch)
+		return i->ops->page(i, page, true) == NO_FRAME ? -ENOSPC : 0;
+	do {
+		err = i->ops->fetch(i, page, true, true);
+	} while (err == 1 && page * FRAME_SIZE < i->size); /* 1: something was waited for */
+	return MIN(err, 0);
+}
 
 int64_t linux_fallocate(struct regs *r)
 {
@@ -201,7 +204,7 @@ int64_t linux_fallocate(struct regs *r)
 	if (end > size)
 		err = inode_truncate(i, end);
 	for (uint64_t page = start / FRAME_SIZE; !err && page * FRAME_SIZE < end; page++)
-		err = i->ops->page(i, page, true) == NO_FRAME ? -ENOSPC : 0;
+		err = bring_in(i, page);
 	if (err && end > size && i->size > size)
 		inode_truncate(i, size);
 	else if (!err && (mode & FALLOCATE_KEEP_SIZE))

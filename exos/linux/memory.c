@@ -193,14 +193,38 @@ int64_t linux_mremap(struct regs *r)
 
 enum { MS_ASYNC = 1, MS_INVALIDATE = 2, MS_SYNC = 4 };
 
-/* The pages mapped are the file's own: there is never anything to write back. */
+/* File by file, each wholly: while one is written, the areas may change. */
+static int sync_range(uint64_t start, uint64_t end)
+{
+	int error = 0;
+
+	while (start < end && !error) {
+		struct vm_area *area = vm_area_at(current_vm(), start);
+		struct inode *inode;
+
+		if (!area)
+			return -ENOMEM;
+		inode = area->inode;
+		start = area->end;
+		if (!(area->flags & VM_SHARED) || !inode || !inode->ops->sync)
+			continue;
+		inode_ref(inode);
+		error = inode->ops->sync(inode, false);
+		inode_put(inode);
+	}
+	return error;
+}
+
+/* The pages mapped are the file's own: what is to be done is to have them written. */
 int64_t linux_msync(struct regs *r)
 {
 	uint64_t length, how = A2(r);
+	int error;
 
 	if (how & ~(uint64_t)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (how & MS_ASYNC && how & MS_SYNC))
 		return -EINVAL;
-	return mapped_range(A0(r), A1(r), &length);
+	error = mapped_range(A0(r), A1(r), &length);
+	return error || !(how & MS_SYNC) ? error : sync_range(A0(r), A0(r) + length);
 }
 
 int64_t linux_mincore(struct regs *r)

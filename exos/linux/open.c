@@ -6,6 +6,9 @@
 
 enum { LINUX_DIRECT = 040000, LINUX_TMPFILE = 020000000 };
 
+/* Where a file is in memory alone, going past the cache has no meaning, and is refused as other systems refuse it there. Elsewhere it is a hint. */
+static bool can_be_direct(const struct inode *i) { return (i->mode & TYPE_MASK) != TYPE_FILE || i->ops->fetch; }
+
 static int64_t open_at(uint64_t descriptor, uint64_t program, uint32_t flags, uint32_t mode)
 {
 	struct inode *base;
@@ -13,17 +16,18 @@ static int64_t open_at(uint64_t descriptor, uint64_t program, uint32_t flags, ui
 	char *path;
 	int err;
 
-	/* What has no meaning for files in memory is refused as other file systems refuse it. */
 	if (flags & LINUX_TMPFILE)
 		return -EOPNOTSUPP;
-	if (flags & LINUX_DIRECT)
-		return -EINVAL;
 	err = linux_path_in(program, &path);
 	if (err)
 		return err;
 	err = linux_base(descriptor, path, &base);
 	if (!err)
 		err = path_open(base, path, flags, mode, &f);
+	if (!err && (flags & LINUX_DIRECT) && !can_be_direct(f->inode)) {
+		file_put(f);
+		err = -EINVAL;
+	}
 	linux_path_done(path);
 	return err ? err : linux_install(f, flags & OPEN_CLOEXEC);
 }

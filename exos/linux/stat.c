@@ -1,4 +1,5 @@
 /* What is known of files and file systems, in Linux's structures. Called from the table of calls. */
+#include <exos/file/mount.h>
 #include <exos/linux/files.h>
 
 #define HERE   ((uint64_t)AT_FDCWD)
@@ -32,7 +33,7 @@ static int64_t stat_out(const struct inode *i, uint64_t program)
 		.device_itself = i->device,
 		.size = (int64_t)i->size,
 		.block_size = FRAME_SIZE,
-		.blocks = (int64_t)i->pages * (int64_t)(FRAME_SIZE / SECTOR),
+		.blocks = (int64_t)i->sectors,
 		.accessed = time_of(i->accessed),
 		.modified = time_of(i->modified),
 		.changed = time_of(i->changed),
@@ -117,7 +118,7 @@ int64_t linux_statx(struct regs *r)
 		.mode = (uint16_t)i->mode,
 		.number = i->number,
 		.size = i->size,
-		.blocks = i->pages * (FRAME_SIZE / SECTOR),
+		.blocks = i->sectors,
 		.accessed = statx_time(i->accessed),
 		.changed = statx_time(i->changed),
 		.modified = statx_time(i->modified),
@@ -138,23 +139,30 @@ struct linux_statfs {
 	int64_t name_length, fragment_size, flags, reserved[4];
 };
 _Static_assert(sizeof(struct linux_statfs) == 120, "struct statfs of x86-64");
-enum { MAGIC_MEMORY = 0x01021994, MAGIC_PROC = 0x9fa0, MAGIC_PIPE = 0x50495045 };
+enum { MAGIC_PIPE = 0x50495045 };
 
 static int64_t statfs_out(const struct inode *i, uint64_t program)
 {
-	struct frame_counts counts = frame_counts();
-	struct linux_statfs s = {
-		.type = MAGIC_PIPE, .block_size = FRAME_SIZE, .fragment_size = FRAME_SIZE, .name_length = NAME_MAX};
+	enum { ST_VALID = 0x20, ST_NOATIME = 1024, ST_RELATIME = 4096 };
+	struct mount *m = mount_of(i);
+	struct mount_counts counts = {.magic = MAGIC_PIPE, .block_size = FRAME_SIZE};
+	struct linux_statfs s;
 
-	for (uint32_t m = 0; m < mount_count; m++) {
-		if (mounts[m].root->file_system == i->file_system)
-			s.type = strcmp(mounts[m].type, "proc") ? MAGIC_MEMORY : MAGIC_PROC;
-	}
-	if (s.type == MAGIC_MEMORY) {
-		s.blocks = counts.total;
-		s.blocks_free = s.blocks_available = counts.free + counts.held_idle;
-	}
-	s.identity[0] = (int32_t)i->file_system;
+	if (m && m->kind->counts)
+		m->kind->counts(m, &counts);
+	s = (struct linux_statfs){
+		.type = (int64_t)counts.magic,
+		.block_size = (int64_t)counts.block_size,
+		.blocks = counts.blocks,
+		.blocks_free = counts.free_blocks,
+		.blocks_available = counts.available_blocks,
+		.files = counts.inodes,
+		.files_free = counts.free_inodes,
+		.identity = {(int32_t)i->file_system, (int32_t)(i->file_system >> 32)},
+		.name_length = NAME_MAX,
+		.fragment_size = (int64_t)counts.block_size,
+		.flags = ST_VALID | (m ? (m->flags & MOUNT_READ_ONLY) | (m->flags & MOUNT_NO_ACCESS_TIMES ? ST_NOATIME : ST_RELATIME) : 0),
+	};
 	return copy_out(ADDRESS(void, program), &s, sizeof(s));
 }
 

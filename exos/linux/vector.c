@@ -150,9 +150,15 @@ static ssize send_pages(struct file *out, struct file *in, uint64_t *offset, uin
 
 	while (count && *offset < in->inode->size) {
 		uint64_t at = *offset, in_page = at % FRAME_SIZE;
-		size_t n = MIN(MIN(count, FRAME_SIZE - in_page), in->inode->size - at);
-		frame_t page = in->inode->ops->page(in->inode, at / FRAME_SIZE, false);
+		frame_t page;
+		int err = inode_page(in->inode, at / FRAME_SIZE, &page);
+		size_t n;
 
+		if (err)
+			return done ? done : err;
+		if (at >= in->inode->size) /* cut while it was waited for */
+			break;
+		n = MIN(MIN(count, FRAME_SIZE - in_page), in->inode->size - at);
 		/* The file may be cut while the writing waits: the page is kept for that long. */
 		if (page != NO_FRAME)
 			frame_ref(page);

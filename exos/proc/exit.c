@@ -17,6 +17,7 @@
 #include <exos/start.h>
 #include <exos/tty/tty.h>
 #include <exos/vm/vm.h>
+#include <exos/volume/volume.h>
 #include <exos/x86_64/entry.h>
 
 static void inform(struct proc *child, int number, int code, int status)
@@ -136,6 +137,7 @@ void exit_stopped(struct proc *p)
 {
 	struct vm *vm = p->vm;
 
+	volumes_forget(p->env);
 	proc_account_stop(p);
 	p->vm = NULL;
 	if (p->vfork_parent) {

@@ -3,8 +3,10 @@
  *
  * The check alone keeps a program from having the library read or write its own data; the guard alone keeps a hole in
  * the program's memory from being taken for a bug in the library. */
+#include <exos/proc/proc.h>
 #include <exos/self.h>
 #include <exos/vm/copy.h>
+#include <exos/vm/vm.h>
 #include <exos/vm/x86_64/page.h>
 
 /* How much of a string is copied at a time: most names are shorter. */
@@ -28,6 +30,18 @@ int copy_out(void *program, const void *from, size_t n)
 int clear_out(void *program, size_t n)
 {
 	return is_program(program, n) ? exos_fill_guarded(program, 0, n, &self->fault_resume) : -EFAULT;
+}
+
+#define FAULT_WRITE 2
+
+bool copy_wait(void)
+{
+	uint64_t address = self->handlers.missed;
+
+	if (!address || vm_region_at(self->proc->vm, address))
+		return false;
+	self->handlers.missed = 0;
+	return vm_fault(self->proc->vm, address, self->handlers.missed_error & FAULT_WRITE, false) == 0;
 }
 
 /* In steps that do not cross a page: what follows the string need not be there. */

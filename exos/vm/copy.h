@@ -10,5 +10,8 @@
 int copy_in(void *to, const void *program, size_t n); /* 0 or -EFAULT */
 int copy_out(void *program, const void *from, size_t n);
 int clear_out(void *program, size_t n);
+/* After a copy that has failed: was it for want of a page that has to come from a disk? Then that is waited for, with the lock given up, and true: the copy
+ * is to be made again, by who can. Otherwise the call ends with -EFAULT, and is made again as a whole (linux/dispatch.c). */
+bool copy_wait(void);
 /* A string of less than `size` bytes: its length, -ENAMETOOLONG or -EFAULT. */
 ssize copy_in_string(char *to, const char *program, size_t size);

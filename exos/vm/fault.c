@@ -61,11 +61,14 @@ static int add_copy(struct fault *f, frame_t of)
 	return 0;
 }
 
-static uint64_t file_entry(const struct vm_area *area, frame_t frame)
+/* A file that has to know what is written (fetch) gives a shared page for reading until the first write. */
+static uint64_t file_entry(const struct fault *f, frame_t frame)
 {
-	uint64_t rights = area_rights(area);
+	uint64_t rights = area_rights(f->area), shared = f->area->flags & VM_SHARED ? ENTRY_SHARED : 0;
 
-	return BIND_ENTRY(frame, area->flags & VM_SHARED ? rights | ENTRY_SHARED : (rights & ~BIND_WRITE) | ENTRY_FILE);
+	if (shared && (f->write || !f->area->inode->ops->fetch))
+		return BIND_ENTRY(frame, rights | ENTRY_SHARED);
+	return BIND_ENTRY(frame, (rights & ~BIND_WRITE) | shared | ENTRY_FILE);
 }
 
 /* The pages of the same group that the file has and the page table has not. */
@@ -86,7 +89,7 @@ static void add_around(struct fault *f)
 		if (frame == NO_FRAME)
 			continue;
 		frame_ref(frame);
-		bind_entry(f, va, file_entry(area, frame));
+		bind_entry(f, va, file_entry(f, frame));
 	}
 }
 
@@ -108,7 +111,7 @@ static int add_file(struct fault *f)
 	if (!shared && (f->write || ends_within))
 		return add_copy(f, frame);
 	frame_ref(frame);
-	bind_entry(f, f->va, file_entry(area, frame));
+	bind_entry(f, f->va, file_entry(f, frame));
 	if (!f->write)
 		add_around(f);
 	return 0;
@@ -154,7 +157,30 @@ static int check_rights(const struct vm_area *area, bool write, bool exec)
 	return area->flags & wanted ? 0 : -EACCES;
 }
 
-int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
+/* Sees to it that the inode has the page in memory. 1: it was waited for, and everything may have changed. */
+static int fetch_page(const struct fault *f, bool may_wait)
+{
+	const struct vm_leaf *leaf = leaf_at(f->vm, f->va);
+	const uint64_t *entry = leaf && bit_is_set(leaf->present, page_index(f->va)) ? &leaf->entries[page_index(f->va)] : NULL;
+	struct inode *inode = f->area->inode;
+	bool writes = f->write && f->area->flags & VM_SHARED;
+	uint64_t index;
+	int result;
+
+	if (!inode || !inode->ops->fetch || (f->area->file_end && f->va >= f->area->file_end))
+		return 0;
+	if (entry && !(writes && !(*entry & BIND_WRITE)))
+		return 0;
+	index = file_index(f->area, f->va);
+	if (index >= file_pages(inode))
+		return 0;
+	inode_ref(inode);
+	result = inode->ops->fetch(inode, index, writes, may_wait);
+	inode_put(inode);
+	return result;
+}
+
+static inline int mend(struct vm *vm, uint64_t address, bool write, bool exec, bool may_wait)
 {
 	struct fault f = {
 		.vm = vm, .area = vm_area_at(vm, address), .va = ROUND_DOWN(address, FRAME_SIZE), .write = write};
@@ -163,8 +189,10 @@ int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 	if (!f.area || f.area->flags & VM_OWN || vm->given_up)
 		return -EFAULT;
 	error = check_rights(f.area, write, exec);
+	if (!error)
+		error = fetch_page(&f, may_wait);
 	if (error)
-		return error;
+		return error == 1 ? 0 : error;
 	batch_start(&vm_batch, vm, vm->env);
 	f.leaf = leaf_make(vm, address, &vm_batch);
 	error = f.leaf ? add_page(&f) : -ENOMEM;
@@ -174,13 +202,16 @@ int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 	return error;
 }
 
+int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec) { return mend(vm, address, write, exec, true); }
+int vm_fault_at_once(struct vm *vm, uint64_t address, bool write, bool exec) { return mend(vm, address, write, exec, false); }
+
 frame_t vm_page(struct vm *vm, uint64_t address, bool write)
 {
 	struct vm_leaf *leaf = leaf_at(vm, address);
 	uint32_t i = page_index(address);
 	uint64_t needed = write ? BIND_READ | BIND_WRITE : BIND_READ;
 
-	if (!leaf || !bit_is_set(leaf->present, i) || (leaf->entries[i] & needed) != needed) {
+	while (!leaf || !bit_is_set(leaf->present, i) || (leaf->entries[i] & needed) != needed) {
 		if (vm_fault(vm, address, write, false))
 			return NO_FRAME;
 		leaf = leaf_at(vm, address);
@@ -202,13 +233,17 @@ bool vm_resident(struct vm *vm, uint64_t address)
 
 int vm_populate(struct vm *vm, uint64_t start, uint64_t length)
 {
-	for (uint64_t at = start; at < start + length; at += FRAME_SIZE) {
+	uint64_t at = start;
+
+	while (at < start + length) {
 		struct vm_area *area = vm_area_at(vm, at);
 		struct vm_leaf *leaf = leaf_at(vm, at);
 		int error;
 
-		if (leaf && bit_is_set(leaf->present, page_index(at)))
+		if (leaf && bit_is_set(leaf->present, page_index(at))) {
+			at += FRAME_SIZE;
 			continue;
+		}
 		error = vm_fault(vm, at, area && area->flags & VM_WRITE && !(area->flags & VM_SHARED), false);
 		if (error)
 			return error;

@@ -122,7 +122,9 @@ static uint64_t protected_entry(uint64_t entry, uint32_t flags)
 {
 	uint64_t rights = flags & (VM_READ | VM_WRITE | VM_EXEC) ? BIND_READ : 0;
 
-	if (flags & VM_WRITE && (entry & ENTRY_SHARED || frame_refs(entry_frame(entry)) == 1))
+	bool writable = entry & ENTRY_SHARED ? !(entry & ENTRY_FILE) : frame_refs(entry_frame(entry)) == 1;
+
+	if (flags & VM_WRITE && writable)
 		rights |= BIND_WRITE;
 	if (flags & VM_EXEC)
 		rights |= BIND_EXEC;

@@ -18,7 +18,7 @@
 
 /* A page shared with other address spaces or with a file for good: never copied, writable from the start. */
 #define ENTRY_SHARED 0x20ul
-/* A private page that still is the file's own frame: it can be had again from there. */
+/* A page that still is the file's own frame: it can be had again from there. A shared one has this as well until it is written first. */
 #define ENTRY_FILE 0x40ul
 #define ENTRY_RIGHTS (BIND_READ | BIND_WRITE | BIND_EXEC)
 static inline frame_t entry_frame(uint64_t entry) { return (frame_t)(entry >> FRAME_SHIFT); }

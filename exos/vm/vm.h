@@ -96,8 +96,11 @@ bool vm_region_at(struct vm *vm, uint64_t address);
 void vm_sweep(env_id env);
 
 /* A page fault of the current process: 0 when it is mended, else -EFAULT (no area: SEGV_MAPERR), -EACCES
- * (protection: SEGV_ACCERR), -EIO (past the end of the inode: SIGBUS) or -ENOMEM. */
+ * (protection: SEGV_ACCERR), -EIO, -ENOSPC (past the end of the inode, or it cannot be read or has no place: SIGBUS) or -ENOMEM.
+ * A page that has to come from a disk is waited for: 0 means that the access is to be made again, which may find it missing again. At once:
+ * -EAGAIN instead, for when the library itself touches the program's memory, and must not lose the lock. */
 int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec);
+int vm_fault_at_once(struct vm *vm, uint64_t address, bool write, bool exec);
 /* The frame at a page of an address space, brought in (and made private if `write`) if need be; for a parent that
  * writes its child's stack. NO_FRAME on failure. The reference stays with the address space. */
 frame_t vm_page(struct vm *vm, uint64_t address, bool write);

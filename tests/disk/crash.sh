@@ -25,7 +25,7 @@ log_run() {
 	cp --sparse=always "$disk.base" "$disk.img"
 	: >"$disk.log"
 	node="{\"driver\":\"blklogwrites\",\"file\":{\"driver\":\"file\",\"filename\":\"$disk.img\"},\"log\":{\"driver\":\"file\",\"filename\":\"$disk.log\"},\"log-sector-size\":512}"
-	machine --no-net --timeout 200 --blockdev "$node" --file "$scratch/workload:/workload" -- \
+	machine --machine q35 --no-net --timeout 100 --blockdev "$node" --file "$scratch/workload:/workload" -- \
 		sh -c "mkdir /mnt && mount -t ext3 /dev/vda /mnt && exec /workload $2 $STEPS /dev/vda $MARKER /mnt" >"$disk.promises" 2>"$disk.errors"
 }
 

@@ -30,7 +30,7 @@ transactions() {
 
 # The machine, with sqlite3 reading $scratch/sql.
 sqlite_machine() { # OPTIONS...
-	machine --no-net --timeout 200 --file "$scratch/sql:/sql" --file /usr/bin/sqlite3 "$@" -- sh -c 'mkdir -p /mnt; mount -t ext3 /dev/vda /mnt && sqlite3 /mnt/data.db </sql'
+	machine --machine q35 --no-net --timeout 100 --file "$scratch/sql:/sql" --file /usr/bin/sqlite3 "$@" -- sh -c 'mkdir -p /mnt; mount -t ext3 /dev/vda /mnt && sqlite3 /mnt/data.db </sql'
 }
 
 # whole IMAGE LEAST ROWS: is the database on a recovered image right? Prints why not.

@@ -1,0 +1,100 @@
+/* Memory given back: the clock's hand goes over files that have pages, and over the pages of each; the policy says which clean ones go. Never waits. Called when the domain has no frame left, when its memory is wanted back, and before the
+ * last frames would go into files' contents. */
+#include <exos/self.h>
+#include <exos/volume/internal.h>
+
+#define LOOKS 16 /* pages looked at, at most, for each that is wanted */
+
+static bool mapped_last(uint64_t slot) { return slot & SLOT_MAPPED && !(slot & SLOT_DIRTY) && frame_refs(slot_frame(slot)) == 1; }
+
+/* One page under the hand. */
+static bool replace(struct vnode *n, uint64_t index, uint64_t *slot, bool any)
+{
+	const struct volume_policy *p = &n->volume->policy;
+	bool used = *slot & SLOT_USED;
+
+	if (mapped_last(*slot)) { /* nobody can write it any more: once more, and it is clean */
+		*slot &= ~(uint64_t)SLOT_MAPPED;
+		page_dirty(n, index, slot);
+	}
+	if (*slot & (SLOT_DIRTY | SLOT_READING | SLOT_WRITING | SLOT_MAPPED) || frame_refs(slot_frame(*slot)) > 1)
+		return false;
+	*slot &= ~(uint64_t)SLOT_USED;
+	if (!any && !p->replace(p, used))
+		return false;
+	page_remove(n, index, slot);
+	return true;
+}
+
+/* The hand goes on in one file. False: it is through. */
+static bool go_through(struct vnode *n, uint32_t *wanted, uint64_t *looks, bool any)
+{
+	while (*wanted && *looks) {
+		uint64_t index = cache_next(&n->tree, n->clock_index, false);
+
+		if (index == NEVER)
+			return false;
+		--*looks;
+		n->clock_index = index + 1;
+		if (replace(n, index, cache_slot(&n->tree, index), any) && !--*wanted)
+			return true;
+	}
+	return true;
+}
+
+static uint32_t pages_shrink(uint32_t count, bool any)
+{
+	uint64_t looks = (uint64_t)count * LOOKS + 1024;
+	uint32_t wanted = count;
+
+	while (wanted && looks && !list_empty(&pages_round)) {
+		struct vnode *n = CONTAINER_OF(pages_round.next, struct vnode, pages_link);
+
+		if (go_through(n, &wanted, &looks, any))
+			break;
+		looks--;
+		n->clock_index = 0;
+		if (n->pages) {
+			list_remove(&n->pages_link);
+			list_append(&pages_round, &n->pages_link);
+		}
+	}
+	return count - wanted;
+}
+
+uint32_t volumes_shrink(uint32_t count)
+{
+	uint32_t given = pages_shrink(count, false);
+
+	LIST_FOR_EACH (l, &volumes) {
+		struct volume *v = CONTAINER_OF(l, struct volume, link);
+
+		if (given < count && v->ext2)
+			given += (uint32_t)(ext2_shrink(v->ext2, (count - given) * FRAME_SIZE) / FRAME_SIZE);
+	}
+	if (given < count)
+		given += pages_shrink(count - given, true);
+	return given;
+}
+
+/* The contents are on the disk, or lost. */
+static void lose_pages(struct vnode *n)
+{
+	uint64_t index = 0, *slot;
+
+	while ((index = cache_next(&n->tree, index, false)) != NEVER) {
+		slot = cache_slot(&n->tree, index);
+		if (!frame_held(slot_frame(*slot)) && !(*slot & (SLOT_READING | SLOT_WRITING))) {
+			if (*slot & (SLOT_DIRTY | SLOT_MAPPED))
+				n->disk_error = EIO;
+			page_remove(n, index, slot);
+		}
+		index++;
+	}
+}
+
+void volumes_lose(void)
+{
+	LIST_FOR_EACH_SAFE (l, following, &pages_round)
+		lose_pages(CONTAINER_OF(l, struct vnode, pages_link));
+}
