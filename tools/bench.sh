@@ -368,7 +368,7 @@ bench_main() {
 
 # bench_prepare COMMAND...: packages, builds, a place for results.
 bench_prepare() {
-	local command target targets=(aegis exos.module pack link linux-init backlog.so)
+	local command target targets=(aegis exos.module pack link linux-init tsc backlog.so)
 	for command in "$@"; do
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")

@@ -10,6 +10,9 @@ $(BUILD)/link: $(wildcard tools/link/*.c) $(wildcard tools/link/*.h) exos/tty/li
 $(BUILD)/linux-init: tools/linux-init.c exos/tty/link.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -static -o $@ $<
+$(BUILD)/tsc: tools/tsc.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $<
 $(BUILD)/cachesim.so: $(wildcard tools/cachesim/*.[ch])
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.c,$^)

@@ -327,14 +327,15 @@ linux_modules() { # KERNEL
 }
 
 machine_linux() {
-	local kernel
-	machine_prepare "linux-init pack link" "machine linux" "$@"
+	local kernel frequency=''
+	machine_prepare "linux-init pack link tsc" "machine linux" "$@"
 	kernel=$(linux_kernel) || exit
 	files+=("$build/linux-init:/init")
 	linux_modules "$kernel"
 	make_image "$work/image"
 	machine_command "$kernel" "$work/image"
-	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off${net:+ address=$network_address}")
+	[ -n "$icount" ] || [ "$(find_accelerator)" = kvm ] || frequency=" tsc_early_khz=$("$build/tsc")"
+	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off$frequency${net:+ address=$network_address}")
 	machine_go
 }
 

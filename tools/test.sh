@@ -171,7 +171,7 @@ test_main() {
 
 test_machine_targets() {
 	if [ "${EXO_ON-}" = linux ]; then
-		echo linux-init pack link backlog.so
+		echo linux-init pack link tsc backlog.so
 	else
 		echo aegis exos.module arbiter arbiter-pack pack link backlog.so
 	fi

@@ -27,11 +27,13 @@ refused "a pipe" 'not a file' --disk "$scratch/pipe"
 refused "an empty file" 'multiple of 512' --disk "$scratch/empty"
 refused "a text" 'multiple of 512' --disk "$scratch/text"
 refused "another option" 'no such file' --disk "$scratch/first,fast"
-refused "no value" 'value is missing' --disk
 refused "the same image twice" 'twice' --disk "$scratch/first" --disk "$scratch/folder/../first"
 refused "the same image twice, once to be read" 'twice' --disk "$scratch/first,readonly" --disk "$scratch/first"
 refused "no JSON" 'JSON' --blockdev "driver=raw"
 refused "JSON that the emulator does not understand" 'disk0|no-such-driver' --blockdev '{"driver":"no-such-driver"}'
+capture machine --disk
+is "$status" 125 "no value: 125"
+like "$errors" 'value is missing' "no value: it is said what is wrong"
 if [ "$(id -u)" -ne 0 ]; then # root reads everything
 	chmod 0 "$scratch/text"
 	refused "a file that cannot be read" 'cannot be read' --disk "$scratch/text"
@@ -51,8 +53,8 @@ fi
 cp "$scratch/first" "$scratch/with,comma and \"quote\""
 for kind in microvm q35; do
 	capture machine --machine "$kind" --disk "$scratch/first" --disk="$scratch/second,readonly" --disk "$scratch/with,comma and \"quote\"" -- \
-		busybox sh -c 'blockdev --getsize64 /dev/vda /dev/vdb /dev/vdc; blockdev --getro /dev/vda; blockdev --getro /dev/vdb; mkdir /mnt; mount -t ext4 /dev/vda /mnt && echo text >/mnt/'"$kind"' && umount /mnt'
-	is "$(tr '\n' ' ' <<<"$output")" "8388608 16777216 8388608 0 1 " "$kind: the disks are in the order given, and one is read-only"
+		busybox sh -c 'for d in a b c; do blockdev --getsize64 /dev/vd$d; blockdev --getro /dev/vd$d; done; mkdir /mnt; mount -t ext4 /dev/vda /mnt && echo text >/mnt/'"$kind"' && umount /mnt'
+	is "$(tr '\n' ' ' <<<"$output")" "8388608 0 16777216 1 8388608 0 " "$kind: the disks are in the order given, and one is read-only"
 	is "$(debugfs -R "cat $kind" "$scratch/first" 2>/dev/null)" text "$kind: what was written is in the image"
 done
 capture e2fsck -fn "$scratch/first"
@@ -73,7 +75,7 @@ is "$status" 1 "an error that is injected arrives"
 like "$errors" 'I/O error|Input/output' "and is one of the medium"
 
 truncate -s 64M "$scratch/log"
-capture machine --blockdev '{"driver":"blklogwrites","file":'"$(node second)"',"log":'"$(node log)"'}' -- busybox sh -c 'echo written >/dev/vda; sync'
+capture machine --blockdev '{"driver":"blklogwrites","file":'"$(node second)"',"log":'"$(node log)"'}' -- busybox sh -c 'echo written | dd of=/dev/vda conv=fsync'
 is "$status" 0 "a disk whose writes are recorded is written"
 is "$(od -A n -t x8 -N 8 "$scratch/log" | tr -d ' ')" 006a736677736872 "and they are in the log" # its magic number
 like "$(head -c 8 "$scratch/second")" written "as on the disk"

@@ -201,6 +201,7 @@ void signal_send(struct proc *p, int number, const struct signal_info *what)
 bool signal_deliverable(const struct proc *p) { return (void)p, false; }
 bool signal_ends(void) { return false; }
 bool signal_interrupts(void) { return true; }
+bool signal_ends(void) { return false; }
 void signal_set_mask(struct proc *p, signal_set mask) { p->signals.mask = mask; }
 void signal_set_mask_until_handled(struct proc *p, signal_set mask)
 {

@@ -202,3 +202,10 @@ void model_scribble(struct model_queue *q)
 	if (event_index())
 		q->ring[2 + 4 * q->size] = (uint16_t)random_below(65536);
 }
+
+void model_leap(struct model_queue *q)
+{
+	if (!q->leapt)
+		q->ring[1] = (uint16_t)(q->used += (uint16_t)(q->size + 1 + random_below(65535u - 2 * q->size)));
+	q->leapt = true;
+}

@@ -13,7 +13,7 @@
 enum owner { DRIVERS, DEVICES, RETURNED /* used, and the driver has not looked yet */ };
 struct model_queue {
 	uint16_t size, taken, used; /* entries of the available ring read, of the used ring written */
-	bool started;
+	bool started, leapt;
 	struct virtio_descriptor *descriptors;
 	uint16_t *available, *ring; /* ring: the used one */
 	enum owner owner[MODEL_ENTRIES]; /* of the chain that begins with this descriptor, */
@@ -48,5 +48,7 @@ void model_use(struct model_queue *q, uint16_t head, uint32_t length);
 /* An entry as it comes, and whether it is the truth is found out. True: it is. */
 bool model_use_any(struct model_queue *q, uint32_t id, uint32_t length);
 void model_scribble(struct model_queue *q);
+/* Once until the next reset, since two leaps can be none: the used index is one that cannot be, by so much that entries which were true once cannot seem new. */
+void model_leap(struct model_queue *q);
 /* The chain that begins at this descriptor, in a table of its own or not, as it is now: at most `most` descriptors, how many is returned. */
 uint32_t model_chain(const struct model_queue *q, uint16_t head, struct virtio_descriptor *to, uint32_t most);

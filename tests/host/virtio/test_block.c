@@ -422,7 +422,7 @@ static void lie(void)
 		break;
 	case 4: /* an index that leaps */
 		if (random_below(8) == 0)
-			q->ring[1] = (uint16_t)(q->used += (uint16_t)(q->size + 1 + random_below(65535u - 2 * q->size)));
+			model_leap(q);
 		break;
 	case 5: /* another size */
 		model.config[random_below(8)] ^= (uint8_t)random_below(256);
@@ -593,7 +593,7 @@ int main(void)
 {
 	const char *given = getenv("SEED"), *wanted = getenv("ROUNDS");
 	uint64_t first = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 0x9e3779b97f4a7c15;
-	uint64_t rounds = wanted ? strtoull(wanted, NULL, 0) : 40;
+	uint64_t rounds = wanted ? strtoull(wanted, NULL, 0) : 25;
 
 	printf("# SEED=%#lx ROUNDS=%lu\n", first, rounds);
 	seed = first | 1;

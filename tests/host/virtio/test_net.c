@@ -268,9 +268,9 @@ static void lie(void)
 	case 3:
 		model_scribble(q);
 		break;
-	case 4: /* an index that leaps, or goes back; by so much that entries which were true once cannot seem new */
+	case 4: /* an index that leaps, or goes back */
 		if (random_below(8) == 0)
-			q->ring[1] = (uint16_t)(q->used += (uint16_t)(q->size + 1 + random_below(65535u - 2 * q->size)));
+			model_leap(q);
 		break;
 	case 5: /* address and link; how many pairs there are also says which queue the test takes for the control queue */
 		model.config[random_below(8)] ^= (uint8_t)random_below(256);
