@@ -14,9 +14,10 @@ fresh_disk() {
 	mke2fs -q -F -t ext3 "$disk"
 }
 
+# EXTRA: the end of a transaction that deletes its journal is synced, too.
 # transactions MODE FIRST COUNT ROWS: SQL; each transaction's number is printed when it has ended.
 transactions() {
-	echo "PRAGMA journal_mode=$1; PRAGMA synchronous=FULL; CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, batch INTEGER, text TEXT); CREATE INDEX IF NOT EXISTS i ON t(batch, text);"
+	echo "PRAGMA journal_mode=$1; PRAGMA synchronous=EXTRA; CREATE TABLE IF NOT EXISTS t(id INTEGER PRIMARY KEY, batch INTEGER, text TEXT); CREATE INDEX IF NOT EXISTS i ON t(batch, text);"
 	awk -v first="$2" -v count="$3" -v rows="$4" 'BEGIN {
 		for (n = first; n < first + count; n++) {
 			print "BEGIN;"
@@ -28,9 +29,13 @@ transactions() {
 	}' | tr '"' "'"
 }
 
+# sqlite3 with its interpreter and libraries, as options.
+mapfile -t sqlite3_files < <(ldd /usr/bin/sqlite3 | grep -o '/[^ ]*\( (\|$\)' | sed 's/ ($//; s/^/--file=/')
+sqlite3_files+=(--file /usr/bin/sqlite3)
+
 # The machine, with sqlite3 reading $scratch/sql.
 sqlite_machine() { # OPTIONS...
-	machine --machine q35 --no-net --timeout 100 --file "$scratch/sql:/sql" --file /usr/bin/sqlite3 "$@" -- sh -c 'mkdir -p /mnt; mount -t ext3 /dev/vda /mnt && sqlite3 /mnt/data.db </sql'
+	machine --machine q35 --no-net --timeout 100 --file "$scratch/sql:/sql" "${sqlite3_files[@]}" "$@" -- sh -c 'mkdir -p /mnt; mount -t ext3 /dev/vda /mnt && sqlite3 /mnt/data.db </sql'
 }
 
 # whole IMAGE LEAST ROWS: is the database on a recovered image right? Prints why not.
@@ -63,18 +68,20 @@ run_whole() { # MODE
 }
 
 run_killed() { # MODE
-	local n wrong='' ended pid count
+	local n wrong='' ended pid count all=''
 	for ((n = 0; n < KILLS; n++)); do
 		fresh_disk
 		transactions "$1" 0 100 200 >"$scratch/sql"
 		count=$((RANDOM % 80))
-		coproc MACHINE { set -m; exec "$root/exo" run --no-net --timeout 200 --disk "$disk" --file "$scratch/sql:/sql" --file /usr/bin/sqlite3 -- sh -c 'mkdir -p /mnt; mount -t ext3 /dev/vda /mnt && sqlite3 /mnt/data.db </sql' 2>"$scratch/errors"; }
+		coproc MACHINE { set -m; exec "$root/exo" run --no-net --timeout 200 --disk "$disk" --file "$scratch/sql:/sql" "${sqlite3_files[@]}" -- sh -c 'mkdir -p /mnt; mount -t ext3 /dev/vda /mnt && sqlite3 /mnt/data.db </sql' 2>"$scratch/errors"; }
 		pid=$MACHINE_PID ended=-1
 		while read -r _ ended && [ "${ended:--1}" -lt "$count" ] 2>/dev/null; do :; done < <(grep --line-buffered '^ended' <&"${MACHINE[0]}")
 		pkill -KILL -f "$disk" 2>/dev/null
 		wait "$pid" 2>/dev/null
+		all+=" ${ended:--1}"
 		wrong+=$(recovered "$disk" "$n")$(whole "$disk" "${ended:--1}" 200)
 	done
+	echo "# killed after transaction$all"
 	is "$wrong" '' "killed $KILLS times, journal_mode=$1: whole, and every transaction that ended is there"
 }
 

@@ -1,7 +1,7 @@
 /* Makes the disks that a crash could have left from a log of blklogwrites (QEMU; the format of Linux's dm-log-writes, include/uapi/linux of the kernel's documentation: admin-guide/device-mapper/log-writes).
  *
  * states LOG IMAGE SEED COUNT MARKER-OFFSET OUTPUT COMMAND...: IMAGE is the disk before the log begins. For each of COUNT states, in the order of the log, writes OUTPUT and runs COMMAND with two arguments more: the newest promise (sequence number) that was made by then, and the number of the state.
- * A state is a cut in the log: what a flush before it covers, and what was written with FUA, is there; of the writes since each is there or not, or only some of its sectors are: as the seed has it. Status 1: COMMAND failed for one of them. */
+ * A state is a cut in the log (half of them just before a flush, where most is at stake): what a flush before it covers, and what was written with FUA, is there; of the writes since each is there or not, or only some of its sectors are: as the seed has it. Status 1: COMMAND failed for one of them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -65,14 +65,14 @@ static void put(uint8_t *to, const struct write *w, uint64_t from, uint64_t n)
 		memcpy(to + w->at + from, w->data + from, n);
 }
 
-/* Some of a write's sectors. */
-static void tear(uint8_t *to, const struct write *w)
+/* All of a write, none, or some of its sectors; `kept`: in how many of 16 cases all. */
+static void tear(uint8_t *to, const struct write *w, uint64_t kept)
 {
-	uint64_t how = some(8);
+	uint64_t how = some(16);
 
-	if (how < 4)
+	if (how > kept)
 		return;
-	if (how < 7) {
+	if (how < kept) {
 		put(to, w, 0, w->length);
 		return;
 	}
@@ -94,6 +94,7 @@ static uint64_t marker_of(const struct write *w)
 static void output(const char *name, const struct write *pending, uint64_t n, uint64_t number)
 {
 	static uint8_t *copy;
+	uint64_t kept = (uint64_t[]){ 2, 8, 14, 15 }[some(4)];
 	int f;
 
 	if (!copy && !(copy = malloc(disk_size)))
@@ -103,7 +104,7 @@ static void output(const char *name, const struct write *pending, uint64_t n, ui
 		if (pending[i].lasting || number % 8 == 0) /* every eighth: just as if the machine had stopped */
 			put(copy, &pending[i], 0, pending[i].length);
 		else if (number % 8 != 1) /* one in eight: nothing of what was not flushed */
-			tear(copy, &pending[i]);
+			tear(copy, &pending[i], kept);
 	f = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	if (f < 0)
 		fail(name);
@@ -141,6 +142,19 @@ static int run(char **command, int n, uint64_t marker, uint64_t number)
 	return status != 0;
 }
 
+/* The entry from that one on that is a flush, before which most is not on the medium yet. */
+static uint64_t before_flush(const uint8_t *log, size_t size, uint64_t from)
+{
+	const struct log_entry *entry = (const struct log_entry *)(log + SECTOR);
+
+	for (uint64_t e = 0; (const uint8_t *)entry < log + size; e++) {
+		if (e >= from && entry->flags & LOG_FLUSH)
+			return e;
+		entry = (const struct log_entry *)((const uint8_t *)entry + SECTOR + (entry->flags & LOG_DISCARD ? 0 : entry->sectors * SECTOR));
+	}
+	return from;
+}
+
 static int compare(const void *a, const void *b) { return *(const uint64_t *)a < *(const uint64_t *)b ? -1 : *(const uint64_t *)a > *(const uint64_t *)b; }
 
 int main(int argc, char **argv)
@@ -167,7 +181,7 @@ int main(int argc, char **argv)
 	if (!pending || !cuts)
 		fail("memory");
 	for (uint64_t i = 0; i < count; i++)
-		cuts[i] = some(head->entries + 1);
+		cuts[i] = some(2) ? some(head->entries + 1) : before_flush(log, log_size, some(head->entries));
 	cuts[count] = UINT64_MAX;
 	qsort(cuts, count, sizeof(*cuts), compare);
 	at = SECTOR;
