@@ -4,7 +4,6 @@
  * that the saved context of the environment that a CPU runs belongs to that CPU. */
 #pragma once
 
-#include <aegis/disk.h>
 #include <aegis/env.h>
 #include <aegis/upcall.h>
 #include <kernel/x86_64/cpu.h>
@@ -63,11 +62,7 @@ struct env {
 	struct aegis_limits held, limits; /* of the account; mirrored in info */
 	uint32_t filter_count, filter_nodes, filter_codes; /* of an account's own environment: what its filters come to (kernel/net/filters.c) */
 	uint32_t rings, filters;       /* of an account's own environment: the first of its rings (a frame), and of its filters that have none; 0: none (kernel/net) */
-	uint32_t queues;               /* of an account's own environment: the first of its disk queues (a frame), or 0; and what it has of each disk (kernel/disk) */
-	struct {
-		uint32_t slots;        /* that an extent is bound in */
-		uint32_t under_way;    /* requests */
-	} disks[DISKS_MAX];
+	uint32_t queues;               /* of an account's own environment: the first of its disk queues (a frame), or 0 (kernel/disk) */
 	struct demand demands[REVOKE_KINDS];
 	uint64_t deadline;             /* of its sleep: ticks, 0 none */
 	uint32_t alarm, alarm_cpu;     /* place in that CPU's alarm heap, or NO_ALARM */

@@ -101,13 +101,19 @@ static int64_t take_frame(struct env *account, uint64_t name, uint32_t *budget)
 		return -E_DENIED;
 	if (held(f))
 		return -E_BUSY; /* ring_destroy, queue_destroy and filter_remove are for who is above, too */
-	if (frame_table[f].pins & ~PIN_HELD)
+	if (frame_table[f].state == FRAME_TAKEN && frame_table[f].pins & ~PIN_HELD)
 		return -E_AGAIN; /* the device is done with it in a moment */
 	if ((frame_table[f].state < FRAME_OWNED || frame_table[f].state > FRAME_TABLE3) && frame_table[f].state != FRAME_TAKEN)
 		return -E_DENIED; /* what an environment stands on goes with the environment */
 	if (frame_table[f].state > FRAME_TABLE1 && frame_table[f].state <= FRAME_TABLE3 && table_entries(f))
 		return -E_BUSY; /* before its first binding goes: a refusal changes nothing */
-	if ((error = bind_break_all(f, budget)) || (block_registered(f) && (error = block_take(f))))
+	if ((error = bind_break_all(f, budget)))
+		return error;
+	if (frame_table[f].pins & ~PIN_HELD) { /* its account could else hand it over again for ever */
+		frame_table[f].state = FRAME_TAKEN;
+		return -E_AGAIN;
+	}
+	if (block_registered(f) && (error = block_take(f)))
 		return error;
 	frame_release(f, account);
 	return 0;
@@ -118,7 +124,7 @@ static int64_t take(struct env *account, uint32_t kind, uint64_t name, uint32_t 
 	return kind == REVOKE_FRAMES ? take_frame(account, name, budget) : slice_repossess(account, name);
 }
 
-/* A frame that was taken while it was owed, and has been written since: that is brought to its end. */
+/* A frame that was taken while it was owed, and that a device has had since: that is brought to its end. */
 static bool begun(const struct env *account, uint32_t kind, uint64_t name)
 {
 	return kind == REVOKE_FRAMES && name < frame_count && frame_table[name].state == FRAME_TAKEN && frame_table[name].owner == account->id;

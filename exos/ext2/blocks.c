@@ -190,5 +190,5 @@ int e2_release(struct ext2 *v, uint32_t block, uint32_t count)
 		e2_damage(v);
 		return 0;
 	}
-	return e2_room(v, ROOM_STEP) ? release_in(v, block, count) : -EAGAIN;
+	return e2_room(v, ROOM_STEP, ROOM_FREEING) ? release_in(v, block, count) : -EAGAIN;
 }

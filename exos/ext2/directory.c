@@ -20,11 +20,6 @@ uint32_t e2_hash(const char *name, size_t length)
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
-bool e2_record_good(const struct ext2 *v, const struct record *r, uint32_t offset)
-{
-	return offset + record_size(1) <= v->block_size && r->length >= record_size(1) && !(r->length & 3) && r->length <= v->block_size - offset && record_size(r->name_length) <= r->length;
-}
-
 uint8_t e2_record_type(const struct ext2 *v, uint32_t mode)
 {
 	static const uint8_t TYPES[16] = { [MODE_FILE >> 12] = 1, [MODE_DIRECTORY >> 12] = 2, [MODE_CHARACTER >> 12] = 3, [MODE_BLOCK >> 12] = 4, [MODE_FIFO >> 12] = 5, [MODE_SOCKET >> 12] = 6,

@@ -277,7 +277,7 @@ int e2_block_bitmap(struct ext2 *v, uint32_t g, struct buffer **out)
 int e2_inode_bitmap(struct ext2 *v, uint32_t g, struct buffer **out)
 {
 	struct group *group = e2_group(v, g);
-	uint32_t count;
+	uint32_t count, reserved = MIN(v->first_inode - 1, v->inodes_per_group);
 	int error;
 
 	if (group->inodes_bad)
@@ -285,7 +285,7 @@ int e2_inode_bitmap(struct ext2 *v, uint32_t g, struct buffer **out)
 	error = buffer_read(v->store, group->inode_bitmap, out);
 	if (error || group->inodes_checked)
 		return error;
-	if (g == 0 && e2_bit_find((*out)->data, 0, v->first_inode - 1, false) != v->first_inode - 1)
+	if (g == 0 && e2_bit_find((*out)->data, 0, reserved, false) != reserved)
 		return bitmap_bad(v, &group->inodes_bad, *out);
 	count = count_clear((*out)->data, v->inodes_per_group);
 	if (count != group->free_inodes) {

@@ -8,7 +8,9 @@
 /* Times: seconds since 1970 as 32 signed bits; the extra field has two bits more of them, and nanoseconds. */
 static uint64_t time_decode(uint32_t seconds, uint32_t extra)
 {
-	return (uint64_t)(((int64_t)(int32_t)seconds + ((int64_t)(extra & 3) << 32)) * SECOND + (extra >> 2) % SECOND);
+	int64_t s = (int64_t)(int32_t)seconds + ((int64_t)(extra & 3) << 32);
+
+	return (uint64_t)(MIN(s, INT64_MAX / SECOND - 1) * SECOND + (extra >> 2) % SECOND); /* what 64 bits of nanoseconds can say ends in 2262 */
 }
 
 static void time_encode(uint64_t time, uint32_t *seconds, uint32_t *extra)
@@ -318,7 +320,10 @@ void ext2_changed(struct ext2_node *n)
 		return;
 	n->dirty = true;
 	list_append(&v->dirty, &n->dirty_link);
-	v->dirty_outside += !n->table->changed;
+	if (n->table->changed)
+		return;
+	v->dirty_outside++;
+	v->room_left -= v->room_left > 0;
 }
 
 /* Of one that is idle: nothing of it is lost. */

@@ -76,6 +76,7 @@ struct ext2 {
 	struct list orphans;           /* nodes, as the superblock's list has them */
 	struct list doomed;            /* nodes without names or references whose blocks could not all be freed yet */
 	uint32_t dirty_outside;        /* how many buffers at most the dirty nodes will add to the running transaction */
+	uint32_t room_left;            /* the running transaction has room for as many at least, and for what the dirty nodes will add */
 	uint32_t spread;               /* the group that got a directory last */
 	struct ext2_commit *commit;
 };
@@ -83,8 +84,16 @@ struct ext2 {
 /* What an operation may add to the running transaction; truncations stop, to go on in the next one, when there is no more room than ROOM_STEP. */
 #define ROOM_OPERATION 48u
 #define ROOM_STEP      16u
-/* Room for so many buffers besides what the dirty nodes will need. */
-static inline bool e2_room(const struct ext2 *v, uint32_t n) { return store_room(v->store) >= n + v->dirty_outside; }
+#define ROOM_FREEING   4u /* what freeing one run, or one inode, adds */
+/* Is there room for `n` buffers, besides what the dirty nodes will need? If so, `used` of them are. The store is asked only when what is surely left does not do. */
+bool e2_room_ask(struct ext2 *v, uint32_t n);
+static inline bool e2_room(struct ext2 *v, uint32_t n, uint32_t used)
+{
+	if (v->room_left < n && !e2_room_ask(v, n))
+		return false;
+	v->room_left -= used;
+	return true;
+}
 int e2_begin(struct ext2 *v); /* may something be changed: 0, -EROFS, -EIO (failed), -EAGAIN (commit first) */
 
 static inline void *e2_memory(struct ext2 *v, size_t n) { return v->port.allocate(v->port.data, n); }
@@ -206,7 +215,10 @@ struct entry *e2_entry_new(struct ext2 *v, const char *name, size_t length, uint
 void e2_entry_insert(struct ext2 *v, struct ext2_directory *d, struct entry *e);
 void e2_entry_remove(struct ext2_directory *d, struct entry *e);
 /* Checks the record at `offset` of a directory's block: it ends in the block, and its name in it. */
-bool e2_record_good(const struct ext2 *v, const struct record *r, uint32_t offset);
+static inline bool e2_record_good(const struct ext2 *v, const struct record *r, uint32_t offset)
+{
+	return offset + record_size(1) <= v->block_size && r->length >= record_size(1) && !(r->length & 3) && r->length <= v->block_size - offset && record_size(r->name_length) <= r->length;
+}
 uint8_t e2_record_type(const struct ext2 *v, uint32_t mode);
 /* room.c */
 struct place { /* where a record will be */

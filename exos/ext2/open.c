@@ -58,9 +58,9 @@ int e2_super_check(const struct superblock *s, uint64_t bytes, const char **why)
 	if (s->blocks <= s->first_block + 1 || (s->blocks_high && s->revision >= REVISION_DYNAMIC && s->incompatible & 0x80))
 		return -EINVAL;
 	groups = (uint32_t)(((uint64_t)s->blocks - s->first_block + s->blocks_per_group - 1) / s->blocks_per_group);
-	if ((uint64_t)groups * s->inodes_per_group != s->inodes || (s->revision >= REVISION_DYNAMIC && s->first_inode < FIRST_INODE_OLD) || s->inodes_per_group < 16)
+	if ((uint64_t)groups * s->inodes_per_group != s->inodes || s->inodes < FIRST_INODE_OLD || (s->revision >= REVISION_DYNAMIC && s->first_inode < FIRST_INODE_OLD))
 		return -EINVAL;
-	if (s->revision >= REVISION_DYNAMIC && (s->first_inode > s->inodes_per_group || s->reserved_descriptors > block_size / 4))
+	if (s->revision >= REVISION_DYNAMIC && (s->first_inode > s->inodes || s->reserved_descriptors > block_size / 4))
 		return -EINVAL;
 	if ((uint64_t)s->blocks * block_size > bytes)
 		return refuse(why, -EINVAL, "it is longer than what it lies on: resize2fs, or a larger partition");

@@ -36,7 +36,7 @@ void e2_orphan_remove(struct ext2_node *n)
 static int destroy(struct ext2_node *n)
 {
 	struct ext2 *v = n->volume;
-	int error = e2_super_change(v);
+	int error = e2_room(v, ROOM_STEP, ROOM_FREEING) ? e2_super_change(v) : -EAGAIN;
 
 	if (!error)
 		error = e2_change(v, n->table);
@@ -49,8 +49,6 @@ static int destroy(struct ext2_node *n)
 		e2_damage(v);
 		error = 0;
 	}
-	if (!error && !e2_room(v, ROOM_STEP))
-		error = -EAGAIN;
 	if (!error)
 		error = e2_inode_release(v, n->number, e2_type(n) == MODE_DIRECTORY);
 	if (error)
@@ -88,12 +86,13 @@ void e2_doomed_work(struct ext2 *v)
 
 		if (n->lost)
 			continue;
-		if (store_failed(v->store) || !e2_room(v, ROOM_OPERATION))
+		if (store_failed(v->store) || !e2_room(v, ROOM_OPERATION, 0))
 			return;
 		error = destroy(n);
 		if (error == -EAGAIN || error == -ENOMEM)
 			return;
-		n->lost = error != 0;
+		if (error)
+			n->lost = true;
 	}
 }
 

@@ -12,7 +12,20 @@ int e2_begin(struct ext2 *v)
 		return -EROFS;
 	if (store_failed(v->store))
 		return -EIO;
-	return e2_room(v, ROOM_OPERATION) ? 0 : -EAGAIN;
+	return e2_room(v, ROOM_OPERATION, ROOM_OPERATION) ? 0 : -EAGAIN;
+}
+
+static uint32_t room_now(const struct ext2 *v)
+{
+	uint32_t room = store_room(v->store);
+
+	return room > v->dirty_outside ? room - v->dirty_outside : 0;
+}
+
+bool e2_room_ask(struct ext2 *v, uint32_t n)
+{
+	v->room_left = room_now(v);
+	return v->room_left >= n;
 }
 
 void e2_damage(struct ext2 *v) { v->damaged = true; }
@@ -80,6 +93,9 @@ int ext2_commit_begin(struct ext2 *v, struct ext2_commit **out)
 	c->volume = v;
 	v->held_committing = v->held_running;
 	v->held_running = 0;
+	v->dirty_outside = 0;
+	LIST_FOR_EACH(l, &v->dirty) /* whoever was changed while room was made in the journal */
+		v->dirty_outside++;
 	*out = c;
 	return 0;
 }
@@ -113,7 +129,12 @@ int e2_commit_all(struct ext2 *v)
 
 uint64_t ext2_running(const struct ext2 *v) { return store_running(v->store); }
 uint64_t ext2_committed(const struct ext2 *v) { return store_committed(v->store); }
-bool ext2_commit_due(const struct ext2 *v) { return !v->read_only && !store_failed(v->store) && (!e2_room(v, 2 * ROOM_OPERATION) || (!list_empty(&v->doomed) && !e2_room(v, 4 * ROOM_OPERATION))); }
+bool ext2_commit_due(const struct ext2 *v)
+{
+	uint32_t room = list_empty(&v->doomed) ? 2 * ROOM_OPERATION : 4 * ROOM_OPERATION; /* what is doomed needs some too */
+
+	return v->room_left < room && !v->read_only && !store_failed(v->store) && room_now(v) < room;
+}
 int ext2_checkpoint(struct ext2 *v) { return checkpoint(v->store); }
 bool ext2_checkpoint_due(const struct ext2 *v) { return checkpoint_due(v->store); }
 bool ext2_failed(const struct ext2 *v) { return store_failed(v->store); }

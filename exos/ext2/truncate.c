@@ -122,7 +122,7 @@ static int cut_tree(struct cut *c, unsigned level, uint64_t base, uint32_t *root
 		ext2_changed(c->n);
 		return 0;
 	}
-	if (!e2_room(v, ROOM_STEP))
+	if (!e2_room(v, ROOM_STEP, ROOM_FREEING))
 		return -EAGAIN;
 	error = buffer_read(v->store, *root, &b);
 	if (error == -EIO) { /* its blocks are nobody's until e2fsck finds them */

@@ -99,7 +99,7 @@
 	X(36, queue_destroy, 1, "(frame_t queue)", \
 	  "destroys a queue of the caller's account or of one below it; what is under way is waited for (AGAIN). DENIED AGAIN") \
 	X(37, extent_bind, 3, "(frame_t queue, uint64_t slot, const struct aegis_cap *cap)", \
-	  "binds an extent in a slot of a queue of the caller's account, in place of what was there; null: nothing is there any more. DENIED INVALID FAULT") \
+	  "binds an extent in a slot of a queue of the caller's account, in place of what was there; null: nothing is there any more. FULL: as many accounts as the device takes requests have extents of it bound. DENIED INVALID FULL FAULT") \
 	X(38, disk_submit, 3, "(frame_t queue, const struct aegis_disk_request *list, uint64_t n)", \
 	  "hands n requests (n <= DISK_SUBMIT_MAX) to the device, in order; they may complete in any. Returns how many, or why not even the first. FULL: completions are not consumed, or the device's queue, or the caller's " \
 	  "share of it, is in use; EVENT_DISK comes when there is room. STATE: the extent was revoked. AGAIN: frames that are to be registered were for other blocks, whose bindings by extent are not all broken yet. DENIED INVALID FULL STATE AGAIN NOENV FAULT") \

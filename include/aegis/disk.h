@@ -81,6 +81,7 @@ enum {
 	BLOCK_NONE,  /* the frame is registered for nothing any more, (sector and slot do not matter) and who bound it by an extent loses it */
 	BLOCK_CLEAN, /* it holds what is on the disk */
 	BLOCK_DIRTY, /* it is to be written there: which the kernel does, if the frame is taken by force (repossess), before it is anybody else's */
+	BLOCK_WRITTEN, BLOCK_UNWRITTEN, /* of a frame that was taken so (FRAME_TAKEN): it was, or could not be */
 };
 
 /* The block table: an entry for each frame, and the index by which a block's frame is found: index[hash] is the first frame, the entries' `next` the others; 0 ends it. */

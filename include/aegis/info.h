@@ -20,7 +20,7 @@ enum aegis_frame_state {
 	FRAME_RING,     /* a ring's object (net.h) */
 	FRAME_CODE,     /* of a filter or a handler: machine code that the kernel runs, or what it keeps of it */
 	FRAME_QUEUE,    /* a disk queue's object (disk.h) */
-	FRAME_TAKEN,    /* taken by force from `owner`, and being written to its block before it is free */
+	FRAME_TAKEN,    /* taken by force from `owner`, but not free before a device is done with it */
 };
 
 #define PIN_HELD 0x8000

@@ -115,10 +115,21 @@ static bool break_lent(frame_t f, struct block_work *work)
 	return bind_break_lent(f, &work->breaks);
 }
 
+/* Of a frame that was taken by force its account learns where its contents went. */
+static void tell_fate(frame_t f)
+{
+	uint32_t state = block_table[f].state;
+
+	if (state >= BLOCK_DIRTY)
+		revoke_lost(frame_table[f].owner, state == BLOCK_WRITTEN ? LOSS_WRITTEN : LOSS_UNWRITTEN, block_table[f].block);
+}
+
 int64_t block_remove(frame_t f, struct block_work *work)
 {
 	if (!break_lent(f, work))
 		return -E_AGAIN;
+	if (frame_table[f].state == FRAME_TAKEN)
+		tell_fate(f);
 	take_out(f);
 	return 0;
 }
@@ -145,8 +156,8 @@ int64_t block_make_room(frame_t f, uint64_t block, struct block_work *work)
 /* The block's other frame, if it has one, may be taken out? */
 static int64_t check_other(frame_t other)
 {
-	if (frame_table[other].state == FRAME_TAKEN)
-		return -E_BUSY; /* it is being written there */
+	if (frame_table[other].state == FRAME_TAKEN && (frame_table[other].pins & ~PIN_HELD || block_table[other].state == BLOCK_DIRTY))
+		return -E_BUSY; /* it is being written there, or soon is */
 	if (fresh(other) && block_table[other].state == BLOCK_DIRTY && frame_table[other].owner != env_account(current_env()))
 		return -E_BUSY;
 	return 0;
@@ -226,7 +237,9 @@ bool block_clear_stripe(struct stripe *s, struct block_work *work)
 
 	for (frame_t f = s->first; f && !fresh(f); f = next) {
 		next = stripe_links[f].next;
-		if (frame_table[f].state != FRAME_TAKEN && block_remove(f, work)) /* of what is being written the request is counted */
+		if (frame_table[f].state == FRAME_TAKEN && frame_table[f].pins & ~PIN_HELD)
+			continue; /* it is perhaps being written: then the request is counted */
+		if (block_remove(f, work))
 			return false;
 	}
 	return true;
@@ -259,18 +272,14 @@ int64_t block_take(frame_t f)
 {
 	const struct aegis_block_info *entry = &block_table[f];
 	struct disk *d = disk_of(entry->block);
-	bool taken = frame_table[f].state == FRAME_TAKEN;
 
-	if (entry->state == BLOCK_DIRTY && !taken && fresh(f) && (d->driver->flags & (DISK_CAN_WRITE | DISK_GONE)) == DISK_CAN_WRITE) {
-		if (disk_write_frame(d, f, extent_sector(entry->block), entry->epoch))
-			frame_table[f].state = FRAME_TAKEN;
-		else
+	if (entry->state == BLOCK_DIRTY && fresh(f) && (d->driver->flags & (DISK_CAN_WRITE | DISK_GONE)) == DISK_CAN_WRITE) {
+		frame_table[f].state = FRAME_TAKEN;
+		if (!disk_write_frame(d, f, extent_sector(entry->block), entry->epoch))
 			blockdev_reap(d->driver);
 		return -E_AGAIN;
 	}
-	if (taken || entry->state == BLOCK_DIRTY)
-		revoke_lost(frame_table[f].owner, entry->state == BLOCK_DIRTY ? LOSS_UNWRITTEN : LOSS_WRITTEN, entry->block);
-	frame_table[f].state = FRAME_OWNED;
+	tell_fate(f);
 	take_out(f);
 	return 0;
 }

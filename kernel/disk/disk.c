@@ -30,6 +30,7 @@ static void start(struct disk *d, struct blockdev *driver, struct aegis_disk_inf
 		.discard_max = driver->discard_max };
 	stripes_start(d);
 	d->requests = boot_allocate(driver->depth * sizeof(*d->requests));
+	d->users = boot_allocate(driver->depth * sizeof(*d->users));
 	d->free_count = driver->depth;
 	for (uint32_t i = 0; i < driver->depth; i++)
 		d->requests[i].next = i + 1;

@@ -13,6 +13,15 @@ struct slot {
 	uint32_t epoch;
 	uint16_t rights;
 	uint16_t disk;
+	struct user *user;
+};
+
+/* An account that has extents of a disk bound, or had when it asked for what is under way. */
+struct user {
+	env_id account;        /* 0: nobody */
+	uint32_t slots;        /* that an extent is bound in */
+	uint32_t under_way;    /* requests */
+	frame_t first, last;   /* of its queues that wait for room, or 0 */
 };
 
 /* A queue's object, in its frame (FRAME_QUEUE), which is its name. */
@@ -24,8 +33,8 @@ struct queue {
 	frame_t next, previous;      /* of its account's queues, or 0 */
 	bool refused;                /* a request of it was; its owner is told when it completes one */
 	struct {
+		struct user *user;   /* null: it does not wait */
 		frame_t next, previous;
-		bool waits;
 	} waiting[DISKS_MAX];        /* by disk, for room there */
 	struct slot slots[QUEUE_SLOTS];
 };
@@ -37,6 +46,7 @@ struct request {
 	uint64_t tag, sector;
 	uint32_t count;
 	uint32_t epoch;      /* of the extent */
+	struct user *user;
 	frame_t queue;       /* 0: the kernel's own */
 	env_id tell;
 	uint8_t operation, flags;
@@ -59,8 +69,10 @@ struct disk {
 	struct stripe *stripes;
 	struct request *requests;     /* driver->depth of them */
 	uint32_t free_request, free_count;
-	uint32_t users, share;        /* accounts that have extents of it bound, and how many requests each of them may have under way */
-	frame_t first_waiting, last_waiting; /* queues, or 0 */
+	struct user *users;           /* as many as there are requests: each has at least one, and one is the kernel's */
+	uint32_t user_count, share;   /* how many of them are somebody, and what each of those may have under way */
+	uint32_t waiting;             /* queues that wait for room, */
+	uint32_t turn;                /* and who was told last that there is some */
 	bool enabled;                 /* interrupts are on */
 };
 extern struct disk disks[DISKS_MAX];
@@ -82,8 +94,19 @@ struct queue *queue_mine(uint64_t name); /* of the current account, or null */
 /* A bounded part of ending all queues of an account. False: more is left. */
 bool disk_end_account(struct env *account);
 
-/* submit.c */
+/* turn.c: accounts take turns. */
+struct user *user_join(struct disk *d, env_id account); /* which binds an extent next. Null: there are as many as can be */
+void user_leave(struct disk *d, struct user *u);        /* if it has nothing any more */
+static inline bool user_has_room(const struct user *u, const struct disk *d)
+{
+	return d->free_count > (d->driver->depth > 1) && (u->under_way == 0 || u->under_way < d->share);
+}
+bool queue_tell(const struct queue *q, env_id id); /* EVENT_DISK to an environment of its account's. False: it is not there any more */
+void queue_wait(struct queue *q, struct disk *d, struct user *u);
+void disk_tell_next(struct disk *d); /* there may be room */
 void queue_stop_waiting(struct queue *q, struct disk *d);
+
+/* submit.c */
 /* How many requests for these sectors are under way whose capabilities were revoked. */
 uint32_t disk_stale_under_way(const struct disk *d, uint64_t sector, uint64_t count);
 /* Writes f, which nobody but the kernel can use any more, to its block. False: there is no room, or no disk. */

@@ -51,27 +51,15 @@ int64_t call_queue_create(uint64_t user, uint64_t b, uint64_t c, uint64_t d, uin
 	return spec.object;
 }
 
-/* Every account that has an extent of a disk bound has an equal share of what the disk can do at a time. One request is left to the kernel, which writes what is taken by force. */
-static void count_users(struct disk *d, int32_t more)
+static void slot_unbind(struct slot *s)
 {
-	d->users += (uint32_t)more;
-	if (!d->users)
-		return;
-	d->share = (d->driver->depth - 1) / d->users;
-	if (!d->share)
-		d->share = 1;
-}
+	struct user *u = s->user;
 
-/* Null: nothing is bound there any more. */
-static void slot_bind(struct env *account, struct slot *s, const struct aegis_cap *cap)
-{
-	if (cap && account->disks[extent_disk(cap->first)].slots++ == 0)
-		count_users(&disks[extent_disk(cap->first)], 1);
-	if (s->count && --account->disks[s->disk].slots == 0)
-		count_users(&disks[s->disk], -1);
+	if (!s->count)
+		return;
+	u->slots--;
+	user_leave(&disks[s->disk], u);
 	*s = (struct slot){ 0 };
-	if (cap)
-		*s = (struct slot){ .first = extent_sector(cap->first), .count = cap->count, .epoch = cap->epoch, .rights = cap->rights, .disk = (uint16_t)extent_disk(cap->first) };
 }
 
 int64_t call_extent_bind(uint64_t name, uint64_t slot, uint64_t capability, uint64_t d, uint64_t unused)
@@ -79,6 +67,7 @@ int64_t call_extent_bind(uint64_t name, uint64_t slot, uint64_t capability, uint
 	struct queue *q = queue_mine(name);
 	struct aegis_cap cap;
 	struct disk *disk;
+	struct user *u;
 	int64_t error;
 
 	(void)d, (void)unused;
@@ -87,13 +76,17 @@ int64_t call_extent_bind(uint64_t name, uint64_t slot, uint64_t capability, uint
 	if (!q)
 		return -E_DENIED;
 	if (!capability) {
-		slot_bind(current_env()->account, &q->slots[slot], NULL);
+		slot_unbind(&q->slots[slot]);
 		return 0;
 	}
 	if ((error = cap_fetch(&cap, capability, CAP_EXTENT, 0)))
 		return error;
 	disk = &disks[extent_disk(cap.first)];
-	slot_bind(current_env()->account, &q->slots[slot], &cap);
+	if (!(u = user_join(disk, q->account)))
+		return -E_FULL;
+	u->slots++; /* before the slot loses what it had, which may be the account's last */
+	slot_unbind(&q->slots[slot]);
+	q->slots[slot] = (struct slot){ .first = extent_sector(cap.first), .count = cap.count, .epoch = cap.epoch, .rights = cap.rights, .disk = (uint16_t)disk_number(disk), .user = u };
 	if (!disk->enabled) /* nobody wanted to be told of anything before */
 		blockdev_enable(disk->driver);
 	disk->enabled = true;
@@ -106,14 +99,13 @@ static bool queue_end(frame_t name, struct env *account)
 	struct queue *q = queue_of(name);
 
 	for (uint32_t i = 0; q->produced != q->accepted && i < disk_count; i++)
-		if (account->disks[i].under_way)
-			blockdev_reap(disks[i].driver);
+		blockdev_reap(disks[i].driver);
 	if (q->produced != q->accepted)
 		return false;
 	for (uint32_t i = 0; i < disk_count; i++)
 		queue_stop_waiting(q, &disks[i]);
 	for (uint32_t i = 0; i < QUEUE_SLOTS; i++)
-		slot_bind(account, &q->slots[i], NULL);
+		slot_unbind(&q->slots[i]);
 	if (q->next)
 		queue_of(q->next)->previous = q->previous;
 	if (q->previous)

@@ -1,7 +1,6 @@
 /* Requests: copied once, checked wholly, handed to the device with their frames pinned, and what follows when it is done with them. */
 #include <kernel/call.h>
 #include <kernel/disk/disk.h>
-#include <kernel/event.h>
 
 #define REQUEST_SECTORS_MAX (DISK_FRAMES_MAX * BLOCK_SECTORS)
 
@@ -11,90 +10,22 @@ static struct {
 	struct blockdev_piece pieces[DISK_FRAMES_MAX];
 } work;
 
-static frame_t name_of(const struct queue *q) { return kernel_frame(q); }
-
-/* ---- Whose turn it is -------------------------------------------------------------------------------------------------- */
-
-/* One request whatever the account's share is; and the last place is the kernel's own. */
-static bool has_room(const struct queue *q, const struct disk *d)
-{
-	const struct env *account = env_find(q->account);
-	uint32_t mine = account->disks[disk_number(d)].under_way;
-
-	return d->free_count > (d->driver->depth > 1) && (mine == 0 || mine < d->share);
-}
-
-static void wait_for_room(struct queue *q, struct disk *d)
-{
-	uint32_t n = disk_number(d);
-
-	if (q->waiting[n].waits)
-		return;
-	q->waiting[n].waits = true;
-	q->waiting[n].next = 0;
-	q->waiting[n].previous = d->last_waiting;
-	if (d->last_waiting)
-		queue_of(d->last_waiting)->waiting[n].next = name_of(q);
-	else
-		d->first_waiting = name_of(q);
-	d->last_waiting = name_of(q);
-}
-
-void queue_stop_waiting(struct queue *q, struct disk *d)
-{
-	uint32_t n = disk_number(d);
-	frame_t next = q->waiting[n].next, previous = q->waiting[n].previous;
-
-	if (!q->waiting[n].waits)
-		return;
-	q->waiting[n].waits = false;
-	if (previous)
-		queue_of(previous)->waiting[n].next = next;
-	else
-		d->first_waiting = next;
-	if (next)
-		queue_of(next)->waiting[n].previous = previous;
-	else
-		d->last_waiting = previous;
-}
-
-/* False: it is not there any more, or not the account's. */
-static bool tell(const struct queue *q, env_id id)
-{
-	struct env *e = id ? env_find(id) : NULL;
-
-	if (!e || env_account(e) != q->account || e->stopping)
-		return false;
-	event_raise_once(e, EVENT_DISK);
-	return true;
-}
-
-/* Who has waited longest is told if he can go on now. */
-static void tell_first(struct disk *d)
-{
-	struct queue *q = d->first_waiting ? queue_of(d->first_waiting) : NULL;
-
-	if (!q || !(has_room(q, d) || d->driver->flags & DISK_GONE))
-		return;
-	queue_stop_waiting(q, d);
-	tell(q, q->owner);
-}
-
-void disk_room(struct blockdev *driver) { tell_first(&disks[driver->number]); }
-
-static int64_t put_off(struct queue *q, struct disk *d)
+/* Its owner is told when it completes something, or where a disk is given when there is room. */
+static int64_t put_off(struct queue *q, struct disk *d, struct user *u)
 {
 	q->refused = true;
 	if (d)
-		wait_for_room(q, d);
+		queue_wait(q, d, u);
 	return -E_FULL;
 }
 
-/* There was none; perhaps the device is done with something. */
-static bool make_room(struct queue *q, struct disk *d)
+/* If there is none, perhaps the device is done with something. */
+static bool has_room(struct disk *d, const struct user *u)
 {
+	if (user_has_room(u, d))
+		return true;
 	blockdev_reap(d->driver);
-	return has_room(q, d);
+	return user_has_room(u, d);
 }
 
 /* ---- Checks ------------------------------------------------------------------------------------------------------------ */
@@ -139,7 +70,7 @@ static int64_t check_tell(env_id id)
 }
 
 /* Fetches the frames' numbers. */
-static int64_t check_frames(const struct aegis_disk_request *r, uint32_t *n)
+static int64_t check_frames(struct queue *q, const struct aegis_disk_request *r, uint32_t *n)
 {
 	const struct env *account = current_env()->account;
 	int64_t error;
@@ -158,7 +89,7 @@ static int64_t check_frames(const struct aegis_disk_request *r, uint32_t *n)
 		if (!frame_owned(work.frames[i], account))
 			return -E_DENIED;
 		if (!frame_can_pin(work.frames[i], DISK_FRAMES_MAX))
-			return -E_FULL;
+			return put_off(q, NULL, NULL);
 	}
 	return 0;
 }
@@ -209,8 +140,8 @@ static void complete(struct queue *q, uint64_t tag, env_id id, int64_t result)
 	q->page->completions[q->produced % QUEUE_COMPLETIONS] = (struct aegis_completion){ .tag = tag, .result = (int32_t)result };
 	q->produced++;
 	__atomic_store_n(&q->page->produced, q->produced, __ATOMIC_RELEASE); /* what it counts is there */
-	if (id && !tell(q, id))
-		tell(q, q->owner);
+	if (id && !queue_tell(q, id))
+		queue_tell(q, q->owner);
 }
 
 static void accept(struct queue *q) { q->page->accepted = ++q->accepted; }
@@ -229,25 +160,25 @@ static int64_t make_room_in_table(const struct aegis_disk_request *r, const stru
 
 static int64_t hand_over(struct queue *q, struct disk *d, const struct slot *s, const struct aegis_disk_request *r, uint32_t n)
 {
-	struct env *account = current_env()->account;
 	uint32_t pieces = merge(r, n);
 	struct request *under_way;
 	int64_t error;
 
 	if (pieces > d->driver->pieces_max)
 		return -E_INVALID;
-	if (!has_room(q, d) && !make_room(q, d))
-		return put_off(q, d);
+	if (!has_room(d, s->user))
+		return put_off(q, d, s->user);
 	if (r->flags & DISK_REGISTER && (error = make_room_in_table(r, d, n)))
 		return error;
 	if (!blockdev_submit(d->driver, r->operation, r->flags & DISK_FUA, r->sector, r->count, work.pieces, pieces, d->free_request))
-		return put_off(q, d);
+		return put_off(q, d, s->user);
 	under_way = request_take(d);
 	under_way->tag = r->tag;
 	under_way->sector = r->sector;
 	under_way->count = r->count;
 	under_way->epoch = s->epoch;
-	under_way->queue = name_of(q);
+	under_way->user = s->user;
+	under_way->queue = kernel_frame(q);
 	under_way->tell = r->tell;
 	under_way->operation = r->operation;
 	under_way->flags = r->flags;
@@ -256,7 +187,7 @@ static int64_t hand_over(struct queue *q, struct disk *d, const struct slot *s, 
 		frame_pin(under_way->frames[i] = work.frames[i]);
 		frame_table[work.frames[i]].clean = 0;
 	}
-	account->disks[disk_number(d)].under_way++;
+	s->user->under_way++;
 	accept(q);
 	return 0;
 }
@@ -277,10 +208,10 @@ static int64_t submit_one(struct queue *q, uint64_t user, uint32_t *disks_used)
 	d = &disks[s->disk];
 	if (!s->count)
 		return -E_DENIED;
-	if ((error = check_kind(&r, s, d)) || (error = check_range(&r, s, d)) || (error = check_tell(r.tell)) || (error = check_frames(&r, &n)))
+	if ((error = check_kind(&r, s, d)) || (error = check_range(&r, s, d)) || (error = check_tell(r.tell)) || (error = check_frames(q, &r, &n)))
 		return error;
 	if (q->accepted - q->page->consumed >= QUEUE_COMPLETIONS) /* a lie costs or spoils the liar's own */
-		return put_off(q, NULL);
+		return put_off(q, NULL, NULL);
 	if (d->driver->flags & DISK_GONE || (r.operation == DISK_FLUSH && !(d->driver->flags & DISK_CAN_FLUSH))) { /* or what is done is on the medium */
 		accept(q);
 		complete(q, r.tag, r.tell, d->driver->flags & DISK_GONE ? -E_IO : 0);
@@ -331,9 +262,8 @@ static void count(struct aegis_disk_info *info, const struct request *r, bool fa
 
 static void done_for(struct queue *q, struct disk *d, const struct request *r, bool failed)
 {
-	struct env *account = env_find(q->account); /* it does not go before its queues have */
-
-	account->disks[disk_number(d)].under_way--;
+	if (--r->user->under_way == 0)
+		user_leave(d, r->user);
 	if (r->flags & DISK_REGISTER && !failed && extent_good(d, r->sector, r->count, r->epoch))
 		for (uint32_t i = 0; i < r->pinned; i++)
 			block_enter_clean(r->frames[i], EXTENT(disk_number(d), r->sector + i * BLOCK_SECTORS), r->epoch);
@@ -342,7 +272,7 @@ static void done_for(struct queue *q, struct disk *d, const struct request *r, b
 		return;
 	q->refused = false;
 	queue_stop_waiting(q, d);
-	tell(q, q->owner);
+	queue_tell(q, q->owner);
 }
 
 void disk_done(struct blockdev *driver, uint32_t cookie, bool failed)
@@ -356,10 +286,10 @@ void disk_done(struct blockdev *driver, uint32_t cookie, bool failed)
 		frame_unpin(r->frames[i]);
 	if (r->queue)
 		done_for(queue_of(r->queue), d, r, failed);
-	else if (!failed)
-		block_table[r->frames[0]].state = BLOCK_CLEAN; /* who takes it sees by this that it was written */
+	else
+		block_table[r->frames[0]].state = failed ? BLOCK_UNWRITTEN : BLOCK_WRITTEN;
 	request_give(d, r);
-	tell_first(d);
+	disk_tell_next(d);
 }
 
 uint32_t disk_stale_under_way(const struct disk *d, uint64_t sector, uint64_t sectors)

@@ -383,6 +383,8 @@ static void blocks_are_shared_by_extents(void)
 	reader(frames[0], -E_DENIED, false, do_nothing);
 	lent = narrowed(block + 1, 8, RIGHT_READ);
 	reader(frames[0], -E_DENIED, false, do_nothing);
+	lent = narrowed(block, 7, RIGHT_READ);
+	reader(frames[0], -E_DENIED, false, do_nothing);
 	enter(0, 0, frames[0], BLOCK_NONE);
 }
 

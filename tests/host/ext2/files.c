@@ -46,7 +46,7 @@ uint32_t image_block_size(const uint8_t *image)
 	return 1024u << (shift & 7);
 }
 
-bool image_clean(const uint8_t *image, size_t bytes, bool replay)
+bool image_clean(uint8_t *image, size_t bytes, bool replay)
 {
 	char command[256];
 	int status;
@@ -62,13 +62,17 @@ bool image_clean(const uint8_t *image, size_t bytes, bool replay)
 	}
 	snprintf(command, sizeof(command), "e2fsck -fn %s >e2fsck.log 2>&1 </dev/null", scratch());
 	status = system(command);
-	if (status) {
-		if (system("sed 's/^/# /' e2fsck.log"))
-			return false;
+	if (status && system("sed 's/^/# /' e2fsck.log") == 0)
 		return false;
+	if (replay) {
+		struct disk *d = disk_load(scratch(), 1024);
+
+		check(disk_bytes(d) == bytes, "e2fsck leaves the length");
+		memcpy(image, d->image, bytes);
+		disk_end(d);
 	}
 	unlink(scratch());
-	return true;
+	return !status;
 }
 
 static int read_bytes(void *data, uint64_t offset, void *to, uint32_t n)
@@ -90,24 +94,27 @@ static void set_block_size(void *data, uint32_t size)
 	d->block_size = size;
 }
 
+static const char *why;
+
+const char *volume_why(void) { return why ? why : ""; }
+
 int volume_try(struct volume *v, struct disk *d, bool read_only)
 {
 	struct ext2_options options = { .read_only = read_only, .bytes = disk_bytes(d), .read_bytes = read_bytes, .set_block_size = set_block_size };
-	const char *why;
-	int error;
 
 	v->disk = d;
 	v->ext2 = NULL;
 	disk_port(d, &v->port);
-	error = ext2_open(&v->port, &options, &v->ext2, &why);
-	return error;
+	if (v->port_change)
+		v->port_change(&v->port);
+	return ext2_open(&v->port, &options, &v->ext2, &why);
 }
 
 void volume_open(struct volume *v, struct disk *d)
 {
 	int error = volume_try(v, d, false);
 
-	check(!error, "ext2_open: %d", error);
+	check(!error, "ext2_open: %d %s", error, volume_why());
 }
 
 int volume_close(struct volume *v)
@@ -121,12 +128,17 @@ int volume_close(struct volume *v)
 int volume_commit(struct volume *v)
 {
 	struct ext2_commit *c;
-	int error = ext2_commit_begin(v->ext2, &c), later;
+	int error, later;
 
+	if (v->committing)
+		v->committing(v, false);
+	error = ext2_commit_begin(v->ext2, &c);
 	if (error || !c)
 		return error;
 	error = ext2_commit_write(c);
 	later = ext2_commit_end(c);
+	if (v->committing && !error && !later)
+		v->committing(v, true);
 	return error ? error : later;
 }
 

@@ -8,16 +8,20 @@ struct volume {
 	struct disk *disk;
 	struct ext2 *ext2;
 	struct ext2_port port;
+	void (*committing)(struct volume *v, bool done); /* is told before and after each commit; may be null */
+	void *owner;
+	void (*port_change)(struct ext2_port *port); /* before it is opened; may be null */
 };
 
 /* A new file system: mke2fs with these arguments, on an image of so many bytes. */
 struct disk *image_make(const char *arguments, uint64_t bytes);
 uint32_t image_block_size(const uint8_t *image);
-bool image_clean(const uint8_t *image, size_t bytes, bool replay); /* e2fsck -fn has nothing to say; replay: after it has replayed the journal (e2fsck -p) */
+bool image_clean(uint8_t *image, size_t bytes, bool replay); /* e2fsck -fn has nothing to say; replay: after it has replayed the journal (e2fsck -p), the image being what that made of it */
 /* Opens it; 0 or what ext2_open says. */
 int volume_try(struct volume *v, struct disk *d, bool read_only);
 void volume_open(struct volume *v, struct disk *d);
 int volume_close(struct volume *v);
+const char *volume_why(void); /* what ext2_open said last */
 int volume_commit(struct volume *v);
 void volume_room(struct volume *v); /* commits if it is due, as every caller does before an operation */
 

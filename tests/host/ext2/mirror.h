@@ -43,6 +43,9 @@ void both_write(struct volume *v, struct mirror_file *f, struct ext2_node *n, ui
 void both_truncate(struct volume *v, struct mirror_file *f, struct ext2_node *n, uint64_t units);
 /* Something of all of that, at random. full: -ENOSPC is no surprise. */
 void both_random(struct mirror *m, struct volume *v);
+/* What was held is put: nobody has a file without a name open. */
+void both_let_go(void);
+extern bool mirror_loose; /* after a crash: contents that were not there may be there all the same, as they are not written with the journal */
 extern bool mirror_full; /* -ENOSPC and -ENOMEM are no surprises: nothing must have changed then */
 
 /* Is the volume what the mirror says? what: the first difference. */

@@ -36,7 +36,7 @@ static void random_operations(const struct kind *k, uint32_t count)
 {
 	struct disk *d = image_make(k->arguments, (uint64_t)k->megabytes << 20);
 	struct mirror *m = mirror_new();
-	struct volume v;
+	struct volume v = { 0 };
 	char what[4096];
 
 	volume_open(&v, d);
@@ -47,10 +47,12 @@ static void random_operations(const struct kind *k, uint32_t count)
 		if (random_below(100) == 0)
 			ext2_shrink(v.ext2, random_below(1 << 20));
 		if (random_below(400) == 0) {
+			both_let_go();
 			check(!volume_close(&v), "close");
 			volume_open(&v, d);
 		}
 	}
+	both_let_go();
 	ok(mirror_same(m, &v, what), "%u operations: %s (%s)", count, k->arguments, what);
 	check(!volume_close(&v), "close");
 	ok(d->pieces == 0 && d->pages == 0, "memory is given back: %lu pieces, %lu pages", d->pieces, d->pages);

@@ -174,7 +174,7 @@ void random_pin(void)
 		frame_t f = (from + i) % MACHINE_FRAMES;
 		struct m_frame *m = &m_frames[f];
 
-		if (m->state != FRAME_OWNED || (pinned && !m->held && !m->sent))
+		if ((m->state != FRAME_OWNED && !(m->state == FRAME_TAKEN && pinned)) || (pinned && !m->held && !m->sent))
 			continue;
 		if (!pinned && one_in(2))
 			frame_hold(f), m->held++;

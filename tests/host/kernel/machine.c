@@ -7,6 +7,7 @@
 #include <kernel/boot.h>
 #include <kernel/cap.h>
 #include <kernel/device.h>
+#include <kernel/disk/disk.h>
 #include <kernel/event.h>
 #include <kernel/info.h>
 #include <kernel/net/net.h>
@@ -160,7 +161,7 @@ uint32_t device_epoch(uint32_t device) { return device; }
 bool net_end_account(struct env *account)
 {
 	for (frame_t f = 0; f < frame_count; f++)
-		if (frame_table[f].state == FRAME_OWNED && frame_table[f].owner == account->id && frame_table[f].pins)
+		if ((frame_table[f].state == FRAME_OWNED || frame_table[f].state == FRAME_TAKEN) && frame_table[f].owner == account->id && frame_table[f].pins)
 			frame_table[f].pins = 0, frame_table[f].next = 0;
 	return true;
 }
@@ -215,6 +216,7 @@ static void tables_start(void)
 		alarm_start(cpu, MACHINE_SLOTS);
 		cpu->vector = slice_vector(i);
 	}
+	disk_start();
 	frame_expose(machine_info, sizeof(*machine_info));
 	frame_expose(frame_table, frame_count * sizeof(*frame_table));
 	frame_free_rest(FIRST_ENVIRONMENT);

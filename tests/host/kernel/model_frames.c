@@ -143,12 +143,18 @@ static int64_t take_frame(struct m_env *account, uint64_t f)
 
 	if (f >= MACHINE_FRAMES || m_frames[f].owner != account->id)
 		return -E_DENIED;
-	if (m_frames[f].held || m_frames[f].sent)
-		return m_frames[f].held ? -E_BUSY : -E_AGAIN;
-	if (m_frames[f].state < FRAME_OWNED || m_frames[f].state > FRAME_TABLE3)
+	if (m_frames[f].held)
+		return -E_BUSY;
+	if (m_frames[f].state == FRAME_TAKEN && m_frames[f].sent)
+		return -E_AGAIN;
+	if ((m_frames[f].state < FRAME_OWNED || m_frames[f].state > FRAME_TABLE3) && m_frames[f].state != FRAME_TAKEN)
 		return -E_DENIED;
 	if ((error = m_break_all((frame_t)f)))
 		return error;
+	if (m_frames[f].sent) {
+		m_frames[f].state = FRAME_TAKEN;
+		return -E_AGAIN;
+	}
 	release(account, (frame_t)f);
 	return 0;
 }
@@ -164,6 +170,11 @@ static int64_t take_slice(struct m_env *account, uint64_t name)
 	slice->epoch++;
 	account->held.slices--;
 	return 0;
+}
+
+static bool begun(const struct m_env *account, uint64_t kind, uint64_t f)
+{
+	return kind == REVOKE_FRAMES && f < MACHINE_FRAMES && m_frames[f].state == FRAME_TAKEN && m_frames[f].owner == account->id;
 }
 
 int64_t m_repossess(env_id env, uint64_t kind, const uint64_t *names, uint64_t n)
@@ -183,9 +194,9 @@ int64_t m_repossess(env_id env, uint64_t kind, const uint64_t *names, uint64_t n
 		return -E_DENIED;
 	account = m_account(e);
 	demand = &account->demands[kind];
-	if (!account->stopping && (demand->count == 0 || demand->deadline > machine_tsc))
+	if (!account->stopping && (demand->count == 0 || demand->deadline > machine_tsc) && !begun(account, kind, names[0]))
 		return -E_STATE;
-	for (; done < n && (account->stopping || demand->count); done++) {
+	for (; done < n && (account->stopping || demand->count || begun(account, kind, names[done])); done++) {
 		error = kind == REVOKE_FRAMES ? take_frame(account, names[done]) : take_slice(account, names[done]);
 		if (error)
 			break;

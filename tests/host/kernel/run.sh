@@ -13,7 +13,7 @@ cd "$root"
 flags="-D_GNU_SOURCE -std=gnu11 -g -O2 -fno-strict-aliasing -fsanitize=address,undefined -fno-sanitize=pointer-overflow -fno-sanitize-recover=all
 	-fno-omit-frame-pointer -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -I$here/include -Iinclude -I."
 objects=
-for source in account alarm bind break rights cap env event frame revoke slice smp table disk/block disk/disk disk/extent disk/queue disk/submit; do
+for source in account alarm bind break rights cap env event frame revoke slice smp table disk/block disk/disk disk/extent disk/queue disk/submit disk/turn; do
 	objects="$objects kernel/$source.c"
 done
 objects="$objects $(cd "$root" && ls tests/host/kernel/*.c | grep -v /test_)"
