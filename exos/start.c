@@ -219,6 +219,20 @@ static void fill_root(void)
 		panic("the root file system's archive is damaged");
 }
 
+/* In place of what the archive had, which has done its duty. */
+static void mount_root_disk(uint32_t number)
+{
+	char name[] = "/dev/vda";
+	int error;
+
+	name[sizeof(name) - 2] = (char)('a' + number);
+	error = volume_mount(disk_device(number, 0), NULL, "ext4", 0, name);
+	if (error == -EROFS)
+		error = volume_mount(disk_device(number, 0), NULL, "ext4", MOUNT_READ_ONLY, name);
+	if (error)
+		panic("the file system on %s cannot be mounted as the root: error %d", name, -error);
+}
+
 /* PROGRAM cannot be started: said as a shell would say it, with a shell's status. */
 static void refuse_program(int error)
 {
@@ -293,6 +307,8 @@ static void start_services(void)
 		panic("not enough memory for the root file system; give the machine more (--mem)");
 	fill_root();
 	disks_start();
+	if (start_file.root)
+		mount_root_disk(start_file.root - 1);
 	if (start_file.epoch)
 		time_set_calendar(start_file.epoch * 1000000000ul);
 	if (tty_start(start_file.terminal, start_file.rows, start_file.columns))

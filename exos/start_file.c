@@ -52,6 +52,8 @@ int start_file_parse(struct start_file *to, char *bytes, size_t length)
 			to->rows = (uint16_t)number(v);
 		else if ((v = value(record, "columns")))
 			to->columns = (uint16_t)number(v);
+		else if ((v = value(record, "root")))
+			to->root = (uint32_t)number(v);
 		else if ((v = value(record, "epoch")))
 			to->epoch = number(v);
 		if (error)

@@ -12,6 +12,7 @@ struct start_file {
 	const char *cwd;
 	bool terminal[3];
 	uint16_t rows, columns;
+	uint32_t root; /* the disk whose file system is the root, counted from 1; 0: none */
 	uint64_t epoch; /* seconds; 0: the machine's clock is right */
 };
 

@@ -37,7 +37,7 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
 
   --file HOST[:GUEST]   put a file or folder of this host into the machine's root; without GUEST at the same path (one that
                         is not absolute counts from the root, where PROGRAM starts)
-  --root DIR            use this folder as the root instead of BusyBox's
+  --root DIR            use this folder as the root instead of BusyBox's; an image of an ext2 or ext3 file system is mounted as the root
   --env K=V             an environment variable of PROGRAM
   --mem SIZE            memory of the machine (512M)
   --smp N               CPUs of the machine, 1 to 64 (1)

@@ -13,7 +13,7 @@ CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them.
-files=() guest_env=() program=() root_folder='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count=''
+files=() guest_env=() program=() root_folder='' root_disk='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -64,8 +64,7 @@ machine_option() {
 	--publish | --net) network_option "$@" ;;
 	--disk | --blockdev) disk_option "$@" ;;
 	--root)
-		[ -d "$2" ] || die "--root $2: no such folder"
-		root_folder=$2
+		root_option "$2"
 		;;
 	--env) set_env "$2" ;;
 	--mem)
@@ -103,6 +102,37 @@ machine_option() {
 		cachesim=$2
 		;;
 	esac
+}
+
+# A folder is packed; an image of a file system is a disk that is mounted as the root.
+root_option() {
+	if [ -f "$1" ]; then
+		disk_option --disk "$1"
+		root_folder='' root_disk=${#disks[@]} root_image=${1%,readonly}
+		return
+	fi
+	[ -d "$1" ] || die "--root $1: no such folder or image"
+	root_folder=$1 root_disk=''
+}
+
+# Where a program is in the root's image, as PATH finds it.
+image_program() { # NAME
+	local folder folders
+	[[ $1 != */* ]] || { echo "$1"; return; }
+	IFS=: read -r -a folders <<<"$DEFAULT_PATH"
+	for folder in "${folders[@]}"; do
+		if PATH=$PATH:/sbin:/usr/sbin debugfs -R "stat $folder/$1" "$root_image" 2>/dev/null | grep -q '^Inode:'; then
+			echo "$folder/$1"
+			return
+		fi
+	done
+	echo "$1"
+}
+
+# The archive for a root on a disk holds nothing but what is to be started.
+disk_root_records() {
+	operations+=(--start "root=$root_disk" --start "program-name=$(image_program "${program[0]}")")
+	[ ${#files[@]} -eq 0 ] || die "--file: not with a root on a disk: put the file into the image"
 }
 
 policy_names() {
@@ -159,6 +189,11 @@ make_image() {
 	shift
 	[ ${#program[@]} -gt 0 ] || { program=(/bin/sh) shell=1; }
 	start_records
+	if [ -n "$root_disk" ]; then
+		disk_root_records
+		"$build/pack" "$image" "$@" "${operations[@]}" --folder dev 0755 || exit
+		return
+	fi
 	[ -z "$shell" ] || operations+=(--start program-name=/bin/sh)
 	if [ -n "$root_folder" ]; then
 		operations+=(--tree "$root_folder")
@@ -329,6 +364,7 @@ linux_modules() { # KERNEL
 machine_linux() {
 	local kernel frequency=''
 	machine_prepare "linux-init pack link tsc" "machine linux" "$@"
+	[ -z "$root_disk" ] || die "--root $root_image: ./exo linux has no root on a disk"
 	kernel=$(linux_kernel) || exit
 	files+=("$build/linux-init:/init")
 	linux_modules "$kernel"

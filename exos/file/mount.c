@@ -193,6 +193,17 @@ int mount_memory(struct inode *covered, uint32_t flags, uint32_t mode, const cha
 	return err;
 }
 
+static int folder_at(const char *place, struct inode **out)
+{
+	int err = path_inode(root_inode, place, 0, out);
+
+	if (err == -ENOENT)
+		err = path_make(root_inode, place, TYPE_DIR | 0755, 0);
+	else
+		return err;
+	return err ? err : path_inode(root_inode, place, 0, out);
+}
+
 /* Lays a file system over the directory `place`, which it makes if it is not there. Takes over the reference to `root`. */
 static int mount_at(const char *place, struct inode *root, const char *source, const struct mount_kind *kind)
 {
@@ -201,12 +212,7 @@ static int mount_at(const char *place, struct inode *root, const char *source, c
 
 	if (!root)
 		return -ENOMEM;
-	err = path_inode(root_inode, place, 0, &covered);
-	if (err) {
-		err = path_make(root_inode, place, TYPE_DIR | 0755, 0);
-		if (!err)
-			err = path_inode(root_inode, place, 0, &covered);
-	}
+	err = folder_at(place, &covered);
 	if (err)
 		return err;
 	err = mount_add(root, covered, kind, NULL, 0, source, NULL);
@@ -267,13 +273,8 @@ int file_systems_start(void)
 static int mount_move(struct mount *m)
 {
 	struct inode *covered, *old = m->covered;
-	int err = path_inode(root_inode, m->place, 0, &covered);
+	int err = folder_at(m->place, &covered);
 
-	if (err == -ENOENT) {
-		err = path_make(root_inode, m->place, TYPE_DIR | 0755, 0);
-		if (!err)
-			err = path_inode(root_inode, m->place, 0, &covered);
-	}
 	if (err)
 		return err;
 	old->mounted = NULL;
@@ -283,24 +284,28 @@ static int mount_move(struct mount *m)
 	return 0;
 }
 
-/* The old root stays as it is, where nobody comes to it any more. */
+/* The old root stays as it is, where nobody comes to it any more. When this fails half-way there is no root to go on with: the caller ends the machine. */
 int mount_root(struct inode *root, const struct mount_kind *kind, void *data, uint32_t flags, const char *source, struct mount **out)
 {
 	struct inode *tmp;
-	int err = mount_add(root, NULL, kind, data, flags, source, out);
+	struct mount *m;
+	int err = mount_add(root, NULL, kind, data, flags, source, &m);
 
 	if (err)
 		return err;
 	list_remove(&mount_of_root(root_inode)->link);
 	root_inode = root;
+	list_remove(&m->link);
+	list_append(mount_list.next, &m->link); /* first of all, as whoever lists them expects */
+	*out = m;
 	LIST_FOR_EACH_SAFE (l, following, &mount_list) {
-		struct mount *m = CONTAINER_OF(l, struct mount, link);
+		struct mount *over = CONTAINER_OF(l, struct mount, link);
 
-		if (m->covered && !err)
-			err = mount_move(m);
+		if (over->covered && !err)
+			err = mount_move(over);
 	}
 	if (!err)
-		err = path_inode(root_inode, "/tmp", 0, &tmp);
+		err = folder_at("/tmp", &tmp);
 	if (!err) {
 		err = mount_memory(tmp, 0, 01777, "tmpfs");
 		inode_put(tmp);

@@ -10,6 +10,7 @@
 #include <exos/proc/proc.h>
 #include <exos/self.h>
 #include <exos/start.h>
+#include <exos/volume/volume.h>
 
 uint64_t procfs_user_time(uint64_t ticks)
 {
@@ -21,14 +22,14 @@ uint64_t procfs_user_time(uint64_t ticks)
 static void write_meminfo(struct text *t, struct proc *p)
 {
 	struct frame_counts counts = frame_counts();
-	uint64_t kib = FRAME_SIZE / 1024, available = (counts.free + counts.held_idle) * kib,
-		 files = ramfs_frames * kib;
+	uint64_t kib = FRAME_SIZE / 1024, left = (counts.free + counts.held_idle) * kib, available = left + (volumes_pages() - volumes_dirty()) * kib,
+		 files = (ramfs_frames + volumes_pages()) * kib, dirty = volumes_dirty() * kib;
 
 	(void)p;
 	text_print(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n", counts.total * kib,
-		available, available);
+		left, available);
 	text_print(t, "Buffers:        %8u kB\nCached:         %8lu kB\nSwapCached:     %8u kB\n", 0, files, 0);
-	text_print(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nDirty:          %8u kB\n", 0, 0, 0);
+	text_print(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\nDirty:          %8lu kB\n", 0, 0, dirty);
 	text_print(t, "Shmem:          %8lu kB\nSReclaimable:   %8u kB\n", files, 0);
 }
 

@@ -123,7 +123,7 @@ static void clear_behind(struct vnode *n)
 static int write_run(struct vnode *n, uint64_t first, uint64_t last, uint32_t most, bool mapped, uint32_t *count)
 {
 	struct volume *v = n->volume;
-	struct run r = {.builder = {.node = n, .write = true}, .first = first * v->page_blocks, .at = first * v->page_blocks};
+	struct run r = {.builder = {.node = n, .write = true, .may_wait = true}, .first = first * v->page_blocks, .at = first * v->page_blocks};
 	int err;
 
 	r.pages = *count = run_begin(n, first, last, most, mapped);

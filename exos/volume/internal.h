@@ -29,7 +29,8 @@ enum {
 	SLOT_RESERVED = 32, /* or space for them is promised */
 	SLOT_MAPPED = 64,   /* a program may write it without telling, as long as others have references to the frame */
 	SLOT_USED = 128,    /* since the clock's hand was here */
-	SLOT_FAILED = 512,  /* it could not be read */
+	SLOT_FAILED = 512,  /* it could not be read; */
+	SLOT_AGAIN = 2048,  /* or was not even asked for to its end */
 	SLOT_FRESH = 1024,  /* nobody has read it yet */
 	SLOT_AHEAD = 256,   /* read ahead; reading it asks for more */
 	SLOT_ONE_REQUEST = 1 << 12,
@@ -167,6 +168,7 @@ struct page_request {
 struct request_builder {
 	struct vnode *node;
 	bool write;
+	bool may_wait;  /* for memory */
 	uint32_t left;  /* pages that may come yet */
 	struct page_request *now;
 	bool submitted;

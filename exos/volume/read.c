@@ -36,7 +36,8 @@ static uint64_t run_begin(struct vnode *n, uint64_t index, uint64_t count)
 
 struct reader {
 	struct request_builder builder;
-	bool holding, may_wait;
+	uint64_t at; /* the next block of the file */
+	bool holding;
 };
 
 /* Where blocks are. What is known is used as it is; otherwise the volume is held, until the run is done. */
@@ -47,7 +48,7 @@ static int map(struct reader *r, uint64_t at, uint32_t most, uint64_t *block, ui
 
 	if (ext2_map_known(n->node, at, most, block, count))
 		return 0;
-	if (!r->may_wait)
+	if (!r->builder.may_wait)
 		return -EAGAIN;
 	if (!r->holding) {
 		request_end(&r->builder);
@@ -74,34 +75,47 @@ static int read_part(struct reader *r, uint64_t index, uint32_t offset, uint64_t
 static int read_blocks(struct reader *r, uint64_t first, uint64_t pages)
 {
 	struct volume *v = r->builder.node->volume;
-	uint64_t at = first * v->page_blocks, end = at + pages * v->page_blocks;
+	uint64_t end = (first + pages) * v->page_blocks;
 
-	while (at < end) {
+	r->at = first * v->page_blocks;
+	while (r->at < end) {
 		uint64_t block;
-		uint32_t count;
-		int err = map(r, at, (uint32_t)MIN(end - at, (uint64_t)UINT32_MAX), &block, &count);
+		uint32_t count, part;
+		int err = map(r, r->at, (uint32_t)MIN(end - r->at, (uint64_t)UINT32_MAX), &block, &count);
 
-		for (uint32_t part; !err && count; count -= part) {
-			uint64_t index = at / v->page_blocks;
-			uint32_t in_page = (uint32_t)(at % v->page_blocks);
+		if (err)
+			return err;
+		for (; count; count -= part, block += block ? part : 0, r->at += part) {
+			uint64_t index = r->at / v->page_blocks;
+			uint32_t in_page = (uint32_t)(r->at % v->page_blocks);
 
 			part = MIN(count, v->page_blocks - in_page);
 			r->builder.left = (uint32_t)MIN(first + pages - 1 - index, (uint64_t)UINT32_MAX);
 			err = read_part(r, index, in_page << v->block_shift, block, part);
-			at += part;
-			block += block ? part : 0;
+			if (err)
+				return err;
 		}
-		if (err)
-			return err;
 	}
 	return 0;
 }
 
-/* Begins to read a run: how many pages, or -errno. What cannot be read is found out by who waits for it. */
+/* The reader's own request for a page is over. One that was not asked for to its end goes, or is marked to go: nobody has seen an error. */
+static void page_end(struct vnode *n, uint64_t index, bool whole, int err)
+{
+	uint64_t *slot = cache_slot(&n->tree, index);
+
+	if (!whole)
+		*slot |= SLOT_FAILED | (err == -EIO ? 0 : SLOT_AGAIN);
+	page_request_done(n, index, false, 0);
+	if (*slot & SLOT_AGAIN && !(*slot & SLOT_READING))
+		page_remove(n, index, slot);
+}
+
+/* Begins to read a run: how many pages, or -errno. What the disk does not give is found out by who waits for it. */
 static ssize run_read(struct vnode *n, uint64_t index, uint64_t count, bool may_wait)
 {
-	struct reader r = {.builder = {.node = n}, .may_wait = may_wait};
-	uint64_t pages = run_begin(n, index, count);
+	struct reader r = {.builder = {.node = n, .may_wait = may_wait}};
+	uint64_t pages = run_begin(n, index, count), whole;
 	int err;
 
 	if (!pages)
@@ -114,12 +128,13 @@ static ssize run_read(struct vnode *n, uint64_t index, uint64_t count, bool may_
 	request_end(&r.builder);
 	if (r.holding)
 		hold_give(n->volume);
+	whole = err ? r.at / n->volume->page_blocks - index : pages;
 	for (uint64_t i = 0; i < pages; i++)
-		page_request_done(n, index + i, false, err);
+		page_end(n, index + i, i < whole, err);
 	n->reading--;
 	wake_all(&n->queue);
 	inode_put(&n->inode);
-	return err ? err : (ssize)pages;
+	return whole ? (ssize)whole : err;
 }
 
 /* The next run for a reader in order, if that is begun without waiting. */
@@ -167,6 +182,7 @@ static int run_fetch(struct vnode *n, uint64_t index, uint64_t wanted)
 static int fetch_at_once(struct vnode *n, uint64_t index)
 {
 	uint64_t *slot = cache_slot(&n->tree, index);
+	int err = 0;
 
 	if (!slot) {
 		struct volume *v = n->volume;
@@ -188,10 +204,10 @@ static int fetch_at_once(struct vnode *n, uint64_t index)
 	if (!slot)
 		return -EAGAIN;
 	if (*slot & SLOT_FAILED) {
+		err = *slot & SLOT_AGAIN ? -EAGAIN : -EIO;
 		page_remove(n, index, slot);
-		return -EIO;
 	}
-	return 0;
+	return err;
 }
 
 int page_fetch(struct vnode *n, uint64_t index, uint64_t wanted, bool may_wait)
@@ -212,8 +228,10 @@ int page_fetch(struct vnode *n, uint64_t index, uint64_t wanted, bool may_wait)
 			continue;
 		}
 		if (slot) {
+			bool failed = waited && !(*slot & SLOT_AGAIN);
+
 			page_remove(n, index, slot);
-			if (waited)
+			if (failed)
 				return -EIO;
 			continue;
 		}

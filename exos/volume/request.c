@@ -35,7 +35,7 @@ void requests_unreserve(struct volume *v)
 	}
 }
 
-static struct page_request *request_new(struct volume *v, uint32_t room, bool write)
+static struct page_request *request_new(struct volume *v, uint32_t room, bool may_wait)
 {
 	struct page_request *r = heap_alloc(request_bytes(room));
 	struct list *l;
@@ -44,9 +44,9 @@ static struct page_request *request_new(struct volume *v, uint32_t room, bool wr
 		r->room = room;
 		return r;
 	}
-	if (!write)
+	if (!may_wait)
 		return NULL;
-	/* What was allocated is written before a commit can say that it is there: so this cannot fail. */
+	/* For writes this must not fail: what was allocated is written before a commit can say that it is there. */
 	while (list_empty(&v->spare_requests)) {
 		disk_push(v->part.disk);
 		wait_surely(&v->written);
@@ -104,8 +104,7 @@ static void finished(struct disk_request *disk)
 	}
 	wake_all(&n->queue);
 	request_free(v, r);
-	if (write)
-		wake_all(&v->written);
+	wake_all(&v->written);
 	inode_put(&n->inode);
 }
 
@@ -149,7 +148,7 @@ int request_add(struct request_builder *b, uint64_t index, frame_t frame, uint32
 
 	if (!r || !continues(r, index, offset, sector)) {
 		submit(b);
-		r = b->now = request_new(v, (uint32_t)MIN((uint64_t)b->left + 1, (uint64_t)DISK_FRAMES_MAX), b->write);
+		r = b->now = request_new(v, (uint32_t)MIN((uint64_t)b->left + 1, (uint64_t)DISK_FRAMES_MAX), b->may_wait);
 		if (!r)
 			return -ENOMEM;
 		r->disk.operation = b->write ? DISK_WRITE : DISK_READ;

@@ -76,8 +76,13 @@ static void volume_free(struct volume *v)
 /* Everything that nobody uses goes. Only the root may be left, with the mount's reference. Holding. */
 static bool everything_unused(struct volume *v)
 {
+	uint32_t before;
+
 	vnodes_free_unwanted(v);
-	vnodes_trim(v, 0);
+	do { /* a directory is free when what was found in it is */
+		before = v->vnode_count;
+		vnodes_trim(v, 0);
+	} while (v->vnode_count < before);
 	return v->vnode_count == 1 && v->root->inode.refs == 1;
 }
 
@@ -293,10 +298,15 @@ static int volume_mount_part(const struct disk_part *part, uint64_t device, stru
 		volume_free(v);
 		return err;
 	}
-	if (covered && covered->mounted)
+	if (!covered) {
+		err = mount_root(&v->root->inode, kind, v, flags, source, &v->mount);
+		if (err)
+			return err;
+	} else if (covered->mounted) {
 		err = -EBUSY;
-	if (!err)
-		err = covered ? mount_add(&v->root->inode, covered, kind, v, flags, source, &v->mount) : mount_root(&v->root->inode, kind, v, flags, source, &v->mount);
+	} else {
+		err = mount_add(&v->root->inode, covered, kind, v, flags, source, &v->mount);
+	}
 	if (err) {
 		hold_take(v);
 		end_holding(v);
