@@ -34,6 +34,7 @@ static struct pool idle, bare, pairs;
 static uint32_t idle_most;
 static bool losses; /* frames have been repossessed: not every frame that comes back is there */
 static frame_t pair_from; /* where the frame table is searched on */
+static uint32_t lists_used; /* the two below are somebody's, who may need a page table meanwhile: nothing is given back then */
 static frame_t numbers[AEGIS_BATCH_MAX];
 static struct aegis_binding bindings[AEGIS_BATCH_MAX];
 
@@ -248,7 +249,9 @@ static bool refill_idle(void)
 	}
 	for (int64_t i = 0; i < taken; i++)
 		window_entry(&bindings[i], numbers[i], BIND_READ | BIND_WRITE);
+	lists_used++;
 	bound = bind_shared(bindings, (uint32_t)taken);
+	lists_used--;
 	for (uint32_t i = bound; i-- > 0;)
 		push(&idle, numbers[i]);
 	free_to_kernel(numbers + bound, (uint32_t)taken - bound);
@@ -374,6 +377,8 @@ void frame_put_bare(frame_t f)
 /* What files give up is the kernel's before neighbours can be looked for. */
 static __attribute__((noinline, cold)) bool shrink_to_pairs(void)
 {
+	if (lists_used)
+		return false;
 	frames_give(volumes_shrink(PAIR_SHRINK));
 	return refill_pairs();
 }
@@ -397,11 +402,14 @@ void frame_put_pair(frame_t f)
 bool frame_bind_shared(uint64_t va, frame_t first, uint32_t count, uint64_t flags)
 {
 	while (count) {
-		uint32_t n = MIN(count, AEGIS_BATCH_MAX);
+		uint32_t n = MIN(count, AEGIS_BATCH_MAX), bound;
 
 		for (uint32_t i = 0; i < n; i++)
 			bindings[i] = (struct aegis_binding){va + i * FRAME_SIZE, BIND_ENTRY(first + i, flags)};
-		if (bind_shared(bindings, n) != n)
+		lists_used++;
+		bound = bind_shared(bindings, n);
+		lists_used--;
+		if (bound != n)
 			return false;
 		va += n * FRAME_SIZE;
 		first += n;

@@ -24,6 +24,8 @@ static ssize file_read(struct file *f, void *program, size_t n, uint64_t *offset
 
 		err = page == NO_FRAME ? clear_out(to, part)
 				       : copy_out(to, (char *)frame_address(page) + in_page, part);
+		if (err && copy_wait())
+			continue;
 		if (err)
 			break;
 		at += part;
@@ -84,6 +86,8 @@ static inline ssize write_bytes(struct inode *i, const void *from, size_t n, uin
 		size_t part = MIN(end - at, FRAME_SIZE - at % FRAME_SIZE);
 
 		err = write_part(i, at, (const char *)from + (at - start), part, library);
+		if (err == -EFAULT && !library && copy_wait())
+			continue;
 		if (err)
 			break;
 		at += part;

@@ -29,11 +29,6 @@ static int64_t open_at(uint64_t descriptor, uint64_t program, uint32_t flags, ui
 		err = -EINVAL;
 	}
 	linux_path_done(path);
-	/* What has no meaning for files in memory is refused as other file systems refuse it. Of those on disks it is advice, which need not be followed. */
-	if (!err && flags & LINUX_DIRECT && !f->inode->ops->fetch && (f->inode->mode & TYPE_MASK) != TYPE_BLOCK) {
-		file_put(f);
-		err = -EINVAL;
-	}
 	return err ? err : linux_install(f, flags & OPEN_CLOEXEC);
 }
 

@@ -27,6 +27,8 @@ static bool replace_clock(const struct volume_policy *p, bool used)
 	return !used;
 }
 
+struct volume_policy *volume_policy_of(struct inode *i) { return i->ops == &volume_ops ? &vnode_of(i)->volume->policy : NULL; }
+
 void volume_policy_default(struct volume_policy *p, uint64_t frames)
 {
 	*p = (struct volume_policy){

@@ -1,4 +1,4 @@
-/* What a volume's cache decides, apart from what it does: an application can put its own in place (volume_policy_set). Numbers are pages of 4,096 bytes. Functions are called with the domain lock held, may not wait, and see only what they are given. */
+/* What a volume's cache decides, apart from what it does: an application can put its own in place (volume_policy_of). Numbers are pages of 4,096 bytes. Functions are called with the domain lock held, may not wait, and see only what they are given. */
 #pragma once
 
 #include <exos/base.h>
@@ -22,4 +22,7 @@ struct volume_policy {
 	uint32_t run_most;         /* pages of one allocation */
 	uint32_t inodes_most;      /* without users, in memory */
 };
-void volume_policy_default(struct volume_policy *p, uint64_t frames);
+void volume_policy_default(struct volume_policy *p, uint64_t frames); /* frames of the machine */
+/* What is in force for the volume that a file is on, to be changed in place; null: it is on none. */
+struct inode;
+struct volume_policy *volume_policy_of(struct inode *i);

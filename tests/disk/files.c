@@ -361,11 +361,16 @@ static void space(void)
 {
 	struct statfs before, after;
 	struct stat st;
+	static const char page[PAGE];
 	int f = make("space", "", 0);
 
 	IS(fstatfs(f, &before), 0);
 	IS(before.f_type, 0xef53);
-	IS(posix_fallocate(f, 0, 1 << 20), 0);
+	if (on_exos())
+		IS(posix_fallocate(f, 0, 1 << 20), 0);
+	else /* Linux has it not for this kind of file system */
+		for (int n = 0; n < 1 << 20; n += PAGE)
+			IS(pwrite(f, page, PAGE, n), PAGE);
 	IS(fstat(f, &st), 0);
 	IS(st.st_size, 1 << 20);
 	CHECK(st.st_blocks >= 2048);

@@ -45,12 +45,16 @@ semantics "blocks of 1024 bytes" 1024
 semantics "two CPUs" 4096 --smp 2
 on_linux || semantics "32 MiB of memory" 1024 --mem 32M
 
+# Linux has to be told before it ends.
+unmount=
+on_linux && unmount="; cd /; umount /mnt"
+
 # Both ways: what mke2fs has put there is read, what is written is read by debugfs. The machine ends with the volume mounted.
 tree=$scratch/tree
 mkdir "$tree" && cp -r "$root/exos" "$root/docs" "$tree" && ln -s exos/README.md "$tree/link"
 fresh 96M -d "$tree"
 (cd "$tree" && find . -type f -exec md5sum {} + | sort -k 2) >"$scratch/sums"
-in_machine --file "$scratch/sums:/sums" -- 'md5sum -c /sums >/tmp/said || grep -v OK /tmp/said; mkdir copied; cp -r exos docs link copied; rm -r docs; sync; cp -r exos late; echo done'
+in_machine --file "$scratch/sums:/sums" -- 'md5sum -c /sums >/tmp/said || grep -v OK /tmp/said; mkdir copied; cp -r exos docs link copied; rm -r docs; sync; cp -r exos late; echo done'"$unmount"
 is "$output" "done" "a tree that mke2fs made is read and copied"
 clean "the disk is clean when the machine has ended, though nobody has unmounted it"
 mkdir "$scratch/left"
@@ -68,13 +72,31 @@ clean "the disk that was full is clean"
 
 # Mounting.
 fresh 8M
-in_machine -- 'umount /mnt 2>/dev/null || echo busy; mount -t ext4 /dev/vda /root 2>/dev/null || echo mounted; mount -o remount,ro /mnt && touch x 2>/dev/null || echo read-only; mount -o remount,rw /mnt && touch x && echo written
+in_machine -- 'umount /mnt 2>/dev/null || echo busy; mount -o remount,ro /mnt && touch x 2>/dev/null || echo read-only; mount -o remount,rw /mnt && touch x && echo written
 	mount | grep -c "^/dev/vda on /mnt type ext4 (rw,relatime)"; cd /; umount /mnt && echo unmounted; umount /mnt 2>/dev/null || echo "not mounted"; mount -t ext4 /dev/null /mnt 2>/dev/null || echo "no disk"
 	mount -t tmpfs none /mnt && touch /mnt/y && mkdir /mnt/z && ls /mnt | tr "\n" " "; cd /mnt/z; umount /mnt 2>/dev/null || echo busy; cd /; umount /mnt; ls /mnt'
-is "$output" $'busy\nmounted\nread-only\nwritten\n1\nunmounted\nnot mounted\nno disk\ny z busy' "mount, remount, umount: as on Linux"
+is "$output" $'busy\nread-only\nwritten\n1\nunmounted\nnot mounted\nno disk\ny z busy' "mount, remount, umount: as on Linux"
 dd if=/dev/urandom of="$disk" bs=1M count=8 conv=notrunc 2>/dev/null
 in_machine -- true
 is "$status" 99 "what is no file system is not mounted"
+
+# Sectors that cannot be read or written: who needs them is told, and nobody else.
+failing() { # READ|WRITE SECTOR: a disk on which that fails
+	printf '{"driver":"blkdebug","image":{"driver":"file","filename":"%s"},"inject-error":[{"event":"none","iotype":"%s","errno":5,"sector":%d}]}' "$disk" "$1" "$2"
+}
+on_failing() { # READ|WRITE SECTOR COMMANDS
+	capture machine --no-net --timeout 100 --blockdev "$(failing "$1" "$2")" -- sh -c "mkdir /mnt && mount -t ext4 /dev/vda /mnt && cd /mnt || exit 99; $3"
+}
+mkdir "$scratch/two" && head -c 200000 /dev/urandom >"$scratch/two/bad" && head -c 200000 /dev/urandom >"$scratch/two/good"
+fresh 16M -b 1024 -d "$scratch/two"
+block=$(debugfs -R 'bmap bad 100' "$disk" 2>/dev/null)
+cp "$scratch/two/good" "$scratch/good"
+on_failing read $((block * 2)) 'cat bad >/dev/null || echo failed; dd if=bad of=/dev/null bs=1k count=90 2>/dev/null && echo begins; md5sum <good; echo still here'
+is "$output" "failed"$'\n'"begins"$'\n'"$(md5sum <"$scratch/good")"$'\n'"still here" "a sector that cannot be read: who reads it is told, and the rest is right"
+clean "... and the disk is clean"
+on_failing write $((block * 2)) 'dd if=/dev/zero of=bad bs=1k seek=100 count=1 conv=notrunc,fsync 2>/dev/null || echo failed; dd if=/dev/zero of=good bs=1k count=1 conv=notrunc,fsync 2>/dev/null && echo written; echo still here'
+is "$output" $'failed\nwritten\nstill here' "a sector that cannot be written: fsync says so, and the rest goes on"
+clean "... and the disk is clean"
 
 # A root on the disk.
 if ! on_linux; then

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <exos/disk/disk.h>
+#include <exos/volume/volume.h>
 #include <exos/file/procfs.h>
 #include <exos/heap.h>
 #include <exos/linux/linux.h>
@@ -198,8 +199,10 @@ void signal_send(struct proc *p, int number, const struct signal_info *what)
 	(void)p, (void)what;
 	stub_last_signal = number;
 }
+uint64_t volumes_pages(void) { return 0; } /* there is no disk */
+uint64_t volumes_dirty(void) { return 0; }
+bool copy_wait(void) { return false; }
 bool signal_deliverable(const struct proc *p) { return (void)p, false; }
-bool signal_ends(void) { return false; }
 bool signal_interrupts(void) { return true; }
 bool signal_ends(void) { return false; }
 void signal_set_mask(struct proc *p, signal_set mask) { p->signals.mask = mask; }
