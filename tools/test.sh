@@ -54,9 +54,27 @@ test_run() {
 	kernel/* | hostile/*) exec "$root/exo" run --timeout "$seconds" --icount --module "$build/tests/$1" ;;
 	# Its clients' shares are exact where nobody stops the machine.
 	exos/schedulers) exec "$root/exo" "$system" --timeout "$seconds" --icount --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
+	exos/volume_*) test_run_volumes "$1" --timeout "$seconds" ;;
 	exos/*) exec "$root/exo" "$system" --timeout "$seconds" --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
 	linux/* | net/* | disk/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;
 	esac
+}
+
+# A test of file systems on disks: two of them, fresh each time; and e2fsck has nothing to say of what is left.
+test_run_volumes() { # NAME OPTIONS-OF-EXO...
+	local disk=$build/tests/$1 size said status found PATH=$PATH:/sbin:/usr/sbin
+	for size in 4096 1024; do
+		rm -f "$disk.$size" && truncate -s 48M "$disk.$size" && mke2fs -q -F -t ext3 -b "$size" "$disk.$size" || return 125
+	done
+	"$root/exo" "${EXO_ON:-run}" "${@:2}" --disk "$disk.4096" --disk "$disk.1024" --file "$disk:/tests/${1#*/}" -- "/tests/${1#*/}"
+	status=$?
+	for size in 4096 1024; do
+		said=$(e2fsck -fn "$disk.$size" 2>&1) && found='' || found='not '
+		[ -z "$found" ] || sed 's/^/# /' <<<"$said"
+		echo "${found}ok - e2fsck finds nothing to say of the disk with blocks of $size bytes"
+	done
+	echo 1..2
+	return "$status"
 }
 
 # test_count FILE STATUS: prints how many points passed and failed in a test's output, then a line for each that failed.

@@ -135,15 +135,20 @@ static int open_find(struct walk *w, uint32_t flags, uint32_t mode, struct inode
 
 int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mode, struct file **out)
 {
-	struct walk w;
 	struct inode *i;
 	bool created;
-	int err = walk_start(&w, base, path);
+	int err;
 
-	if (err)
-		return err;
-	err = open_find(&w, flags, mode, &i, &created);
-	walk_end(&w);
+	/* Whoever makes a file on a disk waits, and may find that another was faster: then it is there to be opened. */
+	do {
+		struct walk w;
+
+		err = walk_start(&w, base, path);
+		if (err)
+			return err;
+		err = open_find(&w, flags, mode, &i, &created);
+		walk_end(&w);
+	} while (err == -EEXIST && !(flags & OPEN_EXCLUSIVE));
 	if (err)
 		return err;
 	err = open_check(i, flags, created);

@@ -77,7 +77,8 @@ static int64_t seek_page(struct inode *i, uint64_t offset, bool there)
 {
 	if (offset >= i->size)
 		return -ENXIO;
-	if (!i->ops->page)
+	/* Of a file on a disk, what is not in memory is no hole: all of it is data, which is always allowed to be said. */
+	if (!i->ops->page || i->ops->fetch)
 		return there ? (int64_t)offset : (int64_t)i->size;
 	while (offset < i->size && (i->ops->page(i, offset / FRAME_SIZE, false) != NO_FRAME) != there)
 		offset = ROUND_DOWN(offset, FRAME_SIZE) + FRAME_SIZE;
@@ -168,19 +169,6 @@ int64_t linux_readahead(struct regs *r)
 
 enum { FALLOCATE_KEEP_SIZE = 1 };
 
-/* A page that has its place, of zeros if there was none. */
-static int bring_in(struct inode *i, uint64_t page)
-{
-	int err;
-
-	if (!i->ops->fetch)
-		return i->ops->page(i, page, true) == NO_FRAME ? -ENOSPC : 0;
-	do {
-		err = i->ops->fetch(i, page, true, true);
-	} while (err == 1 && page * FRAME_SIZE < i->size); /* 1: something was waited for */
-	return MIN(err, 0);
-}
-
 int64_t linux_fallocate(struct regs *r)
 {
 	struct file *f = linux_file(A0(r));
@@ -193,7 +181,8 @@ int64_t linux_fallocate(struct regs *r)
 	i = f->inode;
 	if ((int64_t)start < 0 || (int64_t)length <= 0)
 		return -EINVAL;
-	if (mode & ~(uint64_t)FALLOCATE_KEEP_SIZE)
+	/* Files of ext2 have no blocks that are theirs and not yet written; the C library writes zeros instead. */
+	if (mode & ~(uint64_t)FALLOCATE_KEEP_SIZE || i->ops->fetch)
 		return -EOPNOTSUPP;
 	if ((i->mode & TYPE_MASK) != TYPE_FILE)
 		return (i->mode & TYPE_MASK) == TYPE_FIFO ? -ESPIPE : -ENODEV;
@@ -204,7 +193,7 @@ int64_t linux_fallocate(struct regs *r)
 	if (end > size)
 		err = inode_truncate(i, end);
 	for (uint64_t page = start / FRAME_SIZE; !err && page * FRAME_SIZE < end; page++)
-		err = bring_in(i, page);
+		err = i->ops->page(i, page, true) == NO_FRAME ? -ENOSPC : 0;
 	if (err && end > size && i->size > size)
 		inode_truncate(i, size);
 	else if (!err && (mode & FALLOCATE_KEEP_SIZE))

@@ -149,7 +149,12 @@ int pages_write(struct vnode *n, uint64_t first, uint64_t last, uint32_t most, b
 	while (!err && *count < most && (at = cache_next(&n->tree, at, true)) <= last && at != NEVER) {
 		uint32_t done = 0;
 
-		if (!wants_writing(*cache_slot(&n->tree, at), mapped)) {
+		uint64_t *slot = cache_slot(&n->tree, at);
+
+		/* It may have been written through a mapping since its write began: once more, then. */
+		if (mapped && *slot & SLOT_MAPPED && *slot & SLOT_WRITING)
+			page_dirty(n, at, slot);
+		if (!wants_writing(*slot, mapped)) {
 			at++;
 			continue;
 		}

@@ -153,9 +153,14 @@ int volume_sync(struct volume *v)
 
 	if (v->read_only)
 		return 0;
-	err = volume_write_behind(v, NEVER, NEVER);
-	while ((v->under_way[0] || v->under_way[1]) && !v->failed)
-		wait_surely(&v->written);
+	/* Twice: what was on its way when it was written again goes once more. */
+	err = 0;
+	for (int pass = 0; pass < 2; pass++) {
+		result = volume_write_behind(v, pass ? ticks_now() : NEVER, NEVER);
+		err = err ? err : result;
+		while ((v->under_way[0] || v->under_way[1]) && !v->failed)
+			wait_surely(&v->written);
+	}
 	result = volume_commit(v, ext2_running(v->ext2));
 	if (!result && v->writes > v->flushed)
 		result = volume_flush(v);

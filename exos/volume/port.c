@@ -103,12 +103,10 @@ static void fill(struct block_request *r, const struct volume *v, const struct e
 {
 	uint32_t frames = 0;
 
-	for (uint32_t i = 0; i < n; i++) {
-		frame_t f = address_frame(list[i].memory);
-
-		if (!frames || r->frames[frames - 1] != f)
-			r->frames[frames++] = f;
-	}
+	/* A frame for each block that begins one: it may be the frame that ends with the block before. */
+	for (uint32_t i = 0; i < n; i++)
+		if (!frames || (uintptr_t)list[i].memory % FRAME_SIZE == 0)
+			r->frames[frames++] = address_frame(list[i].memory);
 	r->disk.sector = v->part.first + list->block * v->block_sectors;
 	r->disk.count = n * v->block_sectors;
 	r->disk.offset = (uint32_t)((uintptr_t)list->memory % FRAME_SIZE);

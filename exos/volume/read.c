@@ -266,13 +266,18 @@ static void accessed(struct vnode *n)
 	vnode_changed(n, false);
 }
 
+/* The position moves before anything is waited for: who reads from the same open file meanwhile gets what comes behind. What was not read after all is given back, if nobody has. */
 ssize volume_read(struct file *f, void *program, size_t size, uint64_t *offset)
 {
 	struct vnode *n = vnode_of(f->inode);
-	uint64_t at = *offset;
+	uint64_t at = *offset, end = at < n->inode.size ? at + MIN(size, n->inode.size - at) : at;
 	size_t done = 0;
 	int err = 0;
 
+	if (size)
+		accessed(n);
+	*offset = end;
+	size = end - at;
 	while (done < size && at < n->inode.size) {
 		size_t in_page = at % FRAME_SIZE, part = MIN(MIN(size - done, FRAME_SIZE - in_page), n->inode.size - at);
 		uint64_t *slot = cache_slot(&n->tree, at / FRAME_SIZE);
@@ -300,9 +305,8 @@ ssize volume_read(struct file *f, void *program, size_t size, uint64_t *offset)
 		done += part;
 		at += part;
 	}
-	if (size)
-		accessed(n);
-	*offset = at;
+	if (at != end && *offset == end)
+		*offset = at;
 	return done || err >= 0 ? (ssize)done : err;
 }
 

@@ -212,7 +212,7 @@ static ssize write_from(struct file *f, const char *from, size_t size, uint64_t 
 	if (v->dirty_pages >= v->policy.dirty_most)
 		volume_throttle(v);
 	writer_take(n);
-	if (f->flags & OPEN_APPEND && offset == &f->offset)
+	if (f->flags & OPEN_APPEND) /* wherever it is asked for, as on Linux; and where the end is now */
 		*offset = n->inode.size;
 	result = write_room(v, *offset, size);
 	if (result > 0)
