@@ -17,6 +17,7 @@
 #include <exos/self.h>
 #include <exos/start.h>
 #include <exos/start_file.h>
+#include <exos/start_root.h>
 #include <exos/tty/console.h>
 #include <exos/tty/tty.h>
 #include <exos/volume/volume.h>
@@ -212,25 +213,13 @@ static void fill_root(void)
 		panic("more than %d arguments or environment variables", START_STRINGS);
 	if (error)
 		panic(START_FILE " is damaged");
+	if (start_file.root) /* which has its files */
+		return;
 	error = cpio_unpack(archive, archive_length);
 	if (error == -ENOSPC || error == -ENOMEM)
 		panic("not enough memory to unpack the root file system; give the machine more (--mem)");
 	if (error)
 		panic("the root file system's archive is damaged");
-}
-
-/* In place of what the archive had, which has done its duty. */
-static void mount_root_disk(uint32_t number)
-{
-	char name[] = "/dev/vda";
-	int error;
-
-	name[sizeof(name) - 2] = (char)('a' + number);
-	error = volume_mount(disk_device(number, 0), NULL, "ext4", 0, name);
-	if (error == -EROFS)
-		error = volume_mount(disk_device(number, 0), NULL, "ext4", MOUNT_READ_ONLY, name);
-	if (error)
-		panic("the file system on %s cannot be mounted as the root: error %d", name, -error);
 }
 
 /* PROGRAM cannot be started: said as a shell would say it, with a shell's status. */
@@ -268,7 +257,10 @@ static bool has_variable(const char *name)
 static void start_first_process(void)
 {
 	struct proc *p;
-	int error = proc_spawn(start_file.program, start_file.argv, start_file.envp, start_file.cwd, &p);
+	int error = -ENOENT;
+
+	if (start_file.program)
+		error = proc_spawn(start_file.program, start_file.argv, start_file.envp, start_file.cwd, &p);
 
 	if (error) {
 		refuse_program(-error);
@@ -308,7 +300,7 @@ static void start_services(void)
 	fill_root();
 	disks_start();
 	if (start_file.root)
-		mount_root_disk(start_file.root - 1);
+		root_on_disk(&start_file, archive, archive_length);
 	if (start_file.epoch)
 		time_set_calendar(start_file.epoch * 1000000000ul);
 	if (tty_start(start_file.terminal, start_file.rows, start_file.columns))

@@ -43,6 +43,8 @@ int start_file_parse(struct start_file *to, char *bytes, size_t length)
 			error = add(to->envp, &envc, v);
 		else if ((v = value(record, "program-name")))
 			to->program = v;
+		else if ((v = value(record, "program-else")))
+			to->instead = v;
 		else if ((v = value(record, "cwd")))
 			to->cwd = v;
 		else if ((v = value(record, "tty")) && strlen(v) == 3)

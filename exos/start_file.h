@@ -8,7 +8,8 @@
 
 struct start_file {
 	char *argv[START_STRINGS + 1], *envp[START_STRINGS + 1]; /* point into the file's bytes; null at the end */
-	const char *program; /* the executable's path; argv[0] if the file does not say */
+	const char *program; /* the executable's path (or, with a root on a disk, name); argv[0] if the file does not say */
+	const char *instead; /* with a root on a disk: the path of the host's program, if the disk does not have that one; null: none */
 	const char *cwd;
 	bool terminal[3];
 	uint16_t rows, columns;

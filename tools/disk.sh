@@ -5,7 +5,7 @@ disks=() disk_nodes=() # what was given, for messages; and what the emulator is 
 
 disk_option() {
 	case $1 in
-	--disk) disk_image "$2" ;;
+	--disk | --root) disk_image "$@" ;;
 	--blockdev)
 		[[ $2 == \{*:*\} ]] || die "--blockdev $2: a JSON object is expected, such as {\"driver\":\"raw\",\"file\":{\"driver\":\"file\",\"filename\":\"IMAGE\"}}"
 		disks+=('') disk_nodes+=("$2")
@@ -14,25 +14,25 @@ disk_option() {
 }
 
 # What is in the file tells its format. An emulator's message would come late and name neither option nor remedy, so what can be wrong is looked for here.
-disk_image() { # IMAGE[,readonly]
-	local image=${1%,readonly} readonly=off format=raw other magic
-	[ "$image" = "$1" ] || readonly=on
-	[ ! -d "$image" ] || die "--disk $1: $image is a folder; an image is expected (mke2fs -d FOLDER IMAGE SIZE makes one of it)"
-	[ -e "$image" ] || die "--disk $1: no such file (mke2fs -t ext3 IMAGE 64M makes one)"
-	[ -f "$image" ] || die "--disk $1: not a file"
-	[ -r "$image" ] || die "--disk $1: the file cannot be read"
+disk_image() { # OPTION IMAGE[,readonly]
+	local said="$1 $2" image=${2%,readonly} readonly=off format=raw other magic
+	[ "$image" = "$2" ] || readonly=on
+	[ ! -d "$image" ] || die "$said: $image is a folder; an image is expected (mke2fs -d FOLDER IMAGE SIZE makes one of it)"
+	[ -e "$image" ] || die "$said: no such file (mke2fs -t ext3 IMAGE 64M makes one)"
+	[ -f "$image" ] || die "$said: not a file"
+	[ -r "$image" ] || die "$said: the file cannot be read"
 	read -r magic < <(od -A n -t x1 -N 4 "$image")
 	if [ "$magic" = '51 46 49 fb' ]; then
 		format=qcow2
 	elif [ ! -s "$image" ] || [ $(($(stat -L -c %s "$image") % 512)) -ne 0 ]; then
-		die "--disk $1: not an image of a disk: its size is no multiple of 512 bytes"
+		die "$said: not an image of a disk: its size is no multiple of 512 bytes"
 	fi
 	if [ $readonly = off ] && [ ! -w "$image" ]; then
-		say "--disk $1: the file cannot be written, so the disk is read-only"
+		say "$said: the file cannot be written, so the disk is read-only"
 		readonly=on
 	fi
 	for other in "${disks[@]}"; do
-		[ -z "$other" ] || ! [ "$image" -ef "${other#*:}" ] || [ "$readonly,${other%%:*}" = on,on ] || die "--disk $1: the same image twice (of which one can be written)"
+		[ -z "$other" ] || ! [ "$image" -ef "${other#*:}" ] || [ "$readonly,${other%%:*}" = on,on ] || die "$said: the same image twice (of which one can be written)"
 	done
 	disks+=("$readonly:$image")
 	disk_nodes+=("driver=$format,read-only=$readonly,discard=unmap,file.driver=file,file.discard=unmap,file.filename=${image//,/,,}")

@@ -37,7 +37,11 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
 
   --file HOST[:GUEST]   put a file or folder of this host into the machine's root; without GUEST at the same path (one that
                         is not absolute counts from the root, where PROGRAM starts)
-  --root DIR            use this folder as the root instead of BusyBox's; an image of an ext2 or ext3 file system is mounted as the root
+  --root DIR            use this folder as the root instead of BusyBox's
+  --root IMAGE[,readonly]   a root on a disk: the file system (ext2, ext3) of this image, or of its first partition with one, is / from the start, and
+                        what is written stays. It is /dev/vda; --disk's follow. /dev, /proc and an empty /tmp lie over it. Files of --file, and a
+                        PROGRAM of this host, are written into it; but of what is in its own PATH the image's own programs are run if it has
+                        them, and no library of it is replaced
   --env K=V             an environment variable of PROGRAM
   --mem SIZE            memory of the machine (512M)
   --smp N               CPUs of the machine, 1 to 64 (1)

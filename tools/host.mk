@@ -7,9 +7,9 @@ $(BUILD)/pack: $(wildcard tools/pack/*.c) $(wildcard tools/pack/*.h)
 $(BUILD)/link: $(wildcard tools/link/*.c) $(wildcard tools/link/*.h) exos/tty/link.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $(filter %.c,$^)
-$(BUILD)/linux-init: tools/linux-init.c exos/tty/link.h
+$(BUILD)/linux-init: $(wildcard tools/init/*.[ch]) exos/tty/link.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(TOOL_FLAGS) -static -o $@ $<
+	$(Q)$(CC) $(TOOL_FLAGS) -static -o $@ $(filter %.c,$^)
 $(BUILD)/tsc: tools/tsc.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $<

@@ -12,8 +12,8 @@ MODULES=.exos/modules # the baseline's drivers, for linux-init
 CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
-# The options, as machine_options leaves them.
-files=() guest_env=() program=() root_folder='' root_disk='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count=''
+# The options, as machine_options leaves them; and what the baseline's archive has beside them.
+files=() beside=() guest_env=() program=() root_folder='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -63,9 +63,7 @@ machine_option() {
 	--file) files+=("$2") ;;
 	--publish | --net) network_option "$@" ;;
 	--disk | --blockdev) disk_option "$@" ;;
-	--root)
-		root_option "$2"
-		;;
+	--root) root_option "$2" ;;
 	--env) set_env "$2" ;;
 	--mem)
 		[[ $2 =~ ^[1-9][0-9]*[KMGkmg]?$ ]] || die "--mem $2: a size such as 512M is expected"
@@ -104,35 +102,47 @@ machine_option() {
 	esac
 }
 
-# A folder is packed; an image of a file system is a disk that is mounted as the root.
+# A folder is packed; an image of a file system is a disk that is mounted as the root: the first, whatever other disks were named before it.
 root_option() {
-	if [ -f "$1" ]; then
-		disk_option --disk "$1"
-		root_folder='' root_disk=${#disks[@]} root_image=${1%,readonly}
-		return
+	root_folder='' root_image=''
+	if [ -d "$1" ]; then
+		root_folder=$1
+	elif [ -e "${1%,readonly}" ]; then
+		root_image=$1
+	else
+		die "--root $1: no such folder or image"
 	fi
-	[ -d "$1" ] || die "--root $1: no such folder or image"
-	root_folder=$1 root_disk=''
 }
 
-# Where a program is in the root's image, as PATH finds it.
-image_program() { # NAME
-	local folder folders
-	[[ $1 != */* ]] || { echo "$1"; return; }
-	IFS=: read -r -a folders <<<"$DEFAULT_PATH"
-	for folder in "${folders[@]}"; do
-		if PATH=$PATH:/sbin:/usr/sbin debugfs -R "stat $folder/$1" "$root_image" 2>/dev/null | grep -q '^Inode:'; then
-			echo "$folder/$1"
-			return
-		fi
+attach_root() {
+	local last
+	[ -n "$root_image" ] || return 0
+	disk_option --root "$root_image"
+	last=$((${#disks[@]} - 1))
+	disks=("${disks[last]}" "${disks[@]:0:last}")
+	disk_nodes=("${disk_nodes[last]}" "${disk_nodes[@]:0:last}")
+}
+
+# For a root on a disk the archive has what is to be started, and what is put into that root first (exos/start_root.h): the files that were named, and what PROGRAM needs and the root lacks.
+disk_root_operations() {
+	local file
+	local fixed=
+	operations+=("${beside[@]}" --start root=1)
+	if [[ ${disks[0]} == on:* ]]; then
+		[ ${#files[@]} -eq 0 ] || die "--file: the root is read-only, so nothing can be put into it"
+		fixed=1
+		operations+=(--fixed yes)
+	fi
+	operations+=(--below .exos/added)
+	for file in "${files[@]}"; do
+		operations+=(--file "$file")
 	done
-	echo "$1"
-}
-
-# The archive for a root on a disk holds nothing but what is to be started.
-disk_root_records() {
-	operations+=(--start "root=$root_disk" --start "program-name=$(image_program "${program[0]}")")
-	[ ${#files[@]} -eq 0 ] || die "--file: not with a root on a disk: put the file into the image"
+	if [ -z "$shell" ]; then
+		operations+=(--disk-program "${program[0]}")
+	else
+		operations+=(--start program-name=/bin/sh)
+		[ -n "$fixed" ] || operations+=(--start program-else=/bin/sh --below .exos/lacked --file "$busybox:/bin/busybox" --link bin/sh /bin/busybox)
+	fi
 }
 
 policy_names() {
@@ -189,9 +199,9 @@ make_image() {
 	shift
 	[ ${#program[@]} -gt 0 ] || { program=(/bin/sh) shell=1; }
 	start_records
-	if [ -n "$root_disk" ]; then
-		disk_root_records
-		"$build/pack" "$image" "$@" "${operations[@]}" --folder dev 0755 || exit
+	if [ -n "$root_image" ]; then
+		disk_root_operations
+		"$build/pack" "$image" "$@" "${operations[@]}" || exit
 		return
 	fi
 	[ -z "$shell" ] || operations+=(--start program-name=/bin/sh)
@@ -203,6 +213,7 @@ make_image() {
 	for file in "${files[@]}"; do
 		operations+=(--file "$file")
 	done
+	operations+=("${beside[@]}")
 	if [ -n "$root_folder" ]; then
 		operations+=(--keep yes --file "$busybox:/bin/busybox" --link bin/sh /bin/busybox)
 		root_skeleton
@@ -283,6 +294,7 @@ machine_prepare() {
 	busybox=/bin/busybox
 	guest_env=("PATH=$DEFAULT_PATH" HOME=/root "TERM=${TERM:-dumb}" USER=root SHELL=/bin/sh)
 	machine_options "$@"
+	attach_root
 	network_decide
 	[ ${#program[@]} -gt 0 ] || [ ! -t 0 ] || guest_env+=('PS1=exo:\w\$ ')
 	# shellcheck disable=SC2086 # lists of words
@@ -355,7 +367,7 @@ linux_modules() { # KERNEL
 		for module in $needed; do
 			[ -z "${packed[$module]-}" ] || continue
 			packed[$module]=1
-			files+=("$folder/$module:/$MODULES/$(printf %02d $count)")
+			beside+=(--file "$folder/$module:/$MODULES/$(printf %02d $count)")
 			count=$((count + 1))
 		done
 	done
@@ -364,9 +376,8 @@ linux_modules() { # KERNEL
 machine_linux() {
 	local kernel frequency=''
 	machine_prepare "linux-init pack link tsc" "machine linux" "$@"
-	[ -z "$root_disk" ] || die "--root $root_image: ./exo linux has no root on a disk"
 	kernel=$(linux_kernel) || exit
-	files+=("$build/linux-init:/init")
+	beside+=(--folder dev 0755 --folder proc 0555 --file "$build/linux-init:/init")
 	linux_modules "$kernel"
 	make_image "$work/image"
 	machine_command "$kernel" "$work/image"

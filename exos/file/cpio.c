@@ -1,4 +1,4 @@
-/* Unpacking "newc" cpio archives into the root: how the files of a machine come into it. Called once, by start.c.
+/* Unpacking "newc" cpio archives into the root: how the files of a machine come into it. Called by start.c, and by start_root.c for a root on a disk.
  *
  * The archive comes from outside: every number in it is checked against what is there before it is used. Later entries
  * replace earlier ones, so that archives can be laid one over the other. What would land in a file system that is laid
@@ -42,6 +42,8 @@ struct cpio_link {
 struct cpio {
 	const uint8_t *bytes;
 	size_t length, at;
+	const char *below; /* only what has names that begin so is unpacked, without that; null: everything */
+	bool keep;	   /* what is there stays */
 	struct cpio_link *links;
 	/* The entry at hand. */
 	uint32_t field[FIELDS];
@@ -105,12 +107,35 @@ static void set_attributes(const struct cpio *c, struct inode *i)
 	i->uid = c->field[FIELD_UID];
 	i->gid = c->field[FIELD_GID];
 	i->accessed = i->modified = i->changed = c->field[FIELD_TIME] * NS;
+	inode_changed(i);
+}
+
+/* Into a file that is not in memory, which may wait. */
+static int write_to_disk(const struct cpio *c, struct inode *i)
+{
+	uint32_t size = c->field[FIELD_SIZE];
+	uint64_t done = 0;
+	struct file *f;
+	ssize n = inode_open(i, OPEN_WRITE, &f);
+
+	if (n)
+		return (int)n;
+	while (n >= 0 && done < size) {
+		n = f->ops->write_library(f, c->data + done, size - done, &done);
+		if (!n)
+			n = -EIO;
+	}
+	file_put(f);
+	return n < 0 ? (int)n : 0;
 }
 
 /* Contents, page by page; whole pages by the fastest copy there is. */
 static int write_contents(const struct cpio *c, struct inode *i)
 {
 	uint32_t size = c->field[FIELD_SIZE];
+
+	if (i->ops != &ramfs_ops)
+		return write_to_disk(c, i);
 
 	for (uint32_t done = 0; done < size; done += FRAME_SIZE) {
 		uint32_t part = MIN(size - done, (uint32_t)FRAME_SIZE);
@@ -226,8 +251,10 @@ static int replace(const struct cpio *c, struct walk *w)
 
 	if (err)
 		return err == -ENOENT ? 0 : err;
-	if (there->mounted) {
+	if (there->mounted || c->keep) {
 		err = 1;
+	} else if (directory && c->below && (there->mode & TYPE_MASK) != TYPE_FILE) {
+		err = 1; /* a directory on the way to what is added, or a link to one, is the root's own */
 	} else if (directory && (there->mode & TYPE_MASK) == TYPE_DIR) {
 		set_attributes(c, there);
 		err = 1;
@@ -238,6 +265,9 @@ static int replace(const struct cpio *c, struct walk *w)
 	return err;
 }
 
+/* What is added to a root that is complete goes wherever its name leads: /tmp is such a place. */
+static bool is_ours(const struct cpio *c, const struct inode *dir) { return c->below || dir->file_system == root_inode->file_system; }
+
 static int unpack_at(struct cpio *c, struct walk *w)
 {
 	int err;
@@ -247,7 +277,7 @@ static int unpack_at(struct cpio *c, struct walk *w)
 		return 0;
 	}
 	/* Nothing is put where another file system is laid over the root, nor outside of directories. */
-	if (w->at->file_system != root_inode->file_system)
+	if (!is_ours(c, w->at))
 		return 0;
 	if (w->length > NAME_MAX || (w->name[0] == '.' && w->name[1] == '.' && w->length == 2))
 		return -EINVAL;
@@ -272,7 +302,7 @@ static int unpack_at(struct cpio *c, struct walk *w)
 
 /* Goes to the directory of a name, making what is missing on the way: one directory a walk. 1: the way leads out of the
  * root's file system. */
-static int walk_making(struct walk *w, const char *name)
+static int walk_making(const struct cpio *c, struct walk *w, const char *name)
 {
 	for (;;) {
 		struct inode *made;
@@ -285,7 +315,7 @@ static int walk_making(struct walk *w, const char *name)
 			return 0;
 		if (err == -ENOENT) {
 			err = 1;
-			if (w->at->file_system == root_inode->file_system)
+			if (is_ours(c, w->at))
 				err = w->at->ops->make(w->at, w->name, w->length, TYPE_DIR | 0755, 0, &made);
 			if (!err)
 				inode_put(made);
@@ -304,9 +334,12 @@ static int unpack_entry(struct cpio *c)
 
 	while (*name == '/')
 		name++;
+	if (c->below && strncmp(name, c->below, strlen(c->below)))
+		return 0;
+	name += c->below ? strlen(c->below) : 0;
 	if (!*name)
 		return 0;
-	err = walk_making(&w, name);
+	err = walk_making(c, &w, name);
 	if (err)
 		return err < 0 ? err : 0;
 	err = unpack_at(c, &w);
@@ -330,9 +363,11 @@ static int unpack_archive(struct cpio *c)
 	}
 }
 
-int cpio_unpack(const uint8_t *bytes, size_t length)
+int cpio_unpack(const uint8_t *bytes, size_t length) { return cpio_unpack_below(bytes, length, NULL, false); }
+
+int cpio_unpack_below(const uint8_t *bytes, size_t length, const char *below, bool keep)
 {
-	struct cpio c = {.bytes = bytes, .length = length};
+	struct cpio c = {.bytes = bytes, .length = length, .below = below, .keep = keep};
 	int err;
 
 	do {

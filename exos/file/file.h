@@ -171,6 +171,8 @@ enum { PATH_NOFOLLOW = 1 };
 #define NAME_MAX  255
 int path_inode(struct inode *base, const char *path, uint32_t flags, struct inode **out);
 int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+/* What path_open does once it has the inode: nothing is checked. */
+int inode_open(struct inode *i, uint32_t flags, struct file **out);
 /* Names made and removed; permissions of the current process apply, and its umask. */
 int path_make(struct inode *base, const char *path, uint32_t mode, uint64_t device);
 int path_symlink(struct inode *base, const char *path, const char *target);
@@ -229,6 +231,8 @@ int file_systems_start(void);
 /* Unpacks newc cpio archives, one after the other, into the root; the bytes are only read. 0, -EINVAL (truncated or no
  * archive), or what making a file failed with. */
 int cpio_unpack(const uint8_t *bytes, size_t length);
+/* The same, for a root that has files already: only members whose names begin with `below` ("folder/"), which is taken off; directories that are there stay as they are, and with `keep` everything that is. May wait. -EROFS, -ENOSPC. */
+int cpio_unpack_below(const uint8_t *bytes, size_t length, const char *below, bool keep);
 /* Where in an archive the contents of the member `name` (as the archive spells it) are. 0 or -ENOENT. */
 int cpio_find(const uint8_t *bytes, size_t length, const char *name, const uint8_t **data, size_t *size);
 struct inode *procfs_root(void);

@@ -83,7 +83,7 @@ static int open_check(struct inode *i, uint32_t flags, bool created)
 	return created ? 0 : inode_permission(i, want | (flags & OPEN_TRUNCATE ? 2 : 0));
 }
 
-static int open_inode(struct inode *i, uint32_t flags, struct file **out)
+int inode_open(struct inode *i, uint32_t flags, struct file **out)
 {
 	struct file *f;
 	int err;
@@ -153,7 +153,7 @@ int path_open(struct inode *base, const char *path, uint32_t flags, uint32_t mod
 		return err;
 	err = open_check(i, flags, created);
 	if (!err)
-		err = open_inode(i, created ? flags & ~(uint32_t)OPEN_TRUNCATE : flags, out);
+		err = inode_open(i, created ? flags & ~(uint32_t)OPEN_TRUNCATE : flags, out);
 	inode_put(i);
 	return err;
 }

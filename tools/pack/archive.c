@@ -18,6 +18,7 @@
 #define HEADER 110
 #define TRAILER "TRAILER!!!"
 
+static const char *base = ""; /* see archive_below */
 static struct member *buckets[BUCKETS];
 static struct member **members; /* in the order of the archive */
 static size_t members_count, members_room;
@@ -63,7 +64,7 @@ static struct member *enter(const char *name)
  * followed (the last component's only if `follow_last`). */
 static char *resolve(const char *guest, bool follow_last)
 {
-	char *done = allocate(1), *rest = text_of("%s", guest);
+	char *done = text_of("%s", base), *rest = text_of("%s", guest);
 	int links = 0;
 
 	for (;;) {
@@ -78,7 +79,8 @@ static char *resolve(const char *guest, bool follow_last)
 			continue;
 		if (!strcmp(part, "..")) {
 			char *slash = strrchr(done, '/');
-			*(slash ? slash : done) = 0;
+			if (strlen(done) > strlen(base))
+				*(slash ? slash : done) = 0;
 			continue;
 		}
 		char *name = text_of("%s%s%s", done, *done ? "/" : "", part);
@@ -91,9 +93,11 @@ static char *resolve(const char *guest, bool follow_last)
 			fail(STATUS_MACHINE, "%s: %s", guest, strerror(ELOOP));
 		rest = text_of("%.*s/%s", (int)m->size, m->bytes, rest);
 		if (*rest == '/')
-			*done = 0;
+			done[strlen(base)] = 0;
 	}
 }
+
+void archive_below(const char *folder) { base = folder; }
 
 struct member *archive_find(const char *guest) { return lookup(resolve(guest, true)); }
 
@@ -116,7 +120,7 @@ struct member *archive_add(const char *guest, uint32_t mode, const char *bytes, 
 {
 	char *name = resolve(guest, false);
 
-	if (!*name)
+	if (!strcmp(name, base))
 		return NULL;
 	make_parents(name);
 	struct member *m = enter(name);

@@ -22,6 +22,8 @@ struct member {
 /* The time of what is made here rather than copied: 2026-01-01, so that equal inputs give equal archives. */
 #define ARCHIVE_TIME 1767225600u
 
+/* From here on, the root is this folder of the archive (without slashes around it; lasts), "" the archive's own. */
+void archive_below(const char *folder);
 struct member *archive_find(const char *guest); /* every symbolic link followed; null: none. The root itself is no member */
 struct member *archive_add(const char *guest, uint32_t mode, const char *bytes, size_t size);
 void archive_add_host(const char *host, const struct stat *st, const char *guest, bool keep_owner);

@@ -11,6 +11,9 @@
  *   --keep yes            from here on, files, folders, links and texts that the archive has already stay as they are
  *   --start RECORD        one more NUL-terminated record of the file .exos/start, the first file of the archive
  *   --program NAME        find PROGRAM (program.h); adds the record program-name=
+ *   --below FOLDER        from here on, this folder of the archive is the root
+ *   --fixed yes           the root is on a disk that cannot be written
+ *   --disk-program NAME   find PROGRAM for a root on a disk; adds the records program-name= and program-else=
  * Exits with 125 where the archive cannot be made, with 126 or 127 where PROGRAM is not to be had. */
 #include <errno.h>
 #include <stdarg.h>
@@ -24,9 +27,12 @@
 #include "program.h"
 
 #define DEFAULT_PATH "/bin:/sbin:/usr/bin:/usr/sbin"
+/* exos/start_root.h */
+#define ROOT_ADDED ".exos/added"
+#define ROOT_LACKED ".exos/lacked"
 static char *start; /* the records so far */
 static size_t start_size;
-static bool keep;
+static bool keep, fixed;
 
 void fail(int status, const char *text, ...)
 {
@@ -101,6 +107,16 @@ static void add_file(char *names)
 		archive_add_tree(names, guest, false);
 }
 
+static void find_for_disk(const char *name)
+{
+	char *instead;
+	char *program = program_for_disk(name, start_path(), ROOT_ADDED, ROOT_LACKED, fixed, &instead);
+
+	start_record(text_of("program-name=%s", program));
+	if (instead)
+		start_record(text_of("program-else=%s", instead));
+}
+
 int main(int argc, char **argv)
 {
 	const char *prefix = NULL;
@@ -136,6 +152,12 @@ int main(int argc, char **argv)
 			start_record(first);
 		else if (!strcmp(operation, "--program"))
 			start_record(text_of("program-name=%s", program_find(first, start_path())));
+		else if (!strcmp(operation, "--below"))
+			archive_below(first);
+		else if (!strcmp(operation, "--fixed"))
+			fixed = true;
+		else if (!strcmp(operation, "--disk-program"))
+			find_for_disk(first);
 		else
 			fail(STATUS_MACHINE, "pack: %s: no such operation", operation);
 		if (start_size && !start_file)

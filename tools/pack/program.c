@@ -146,11 +146,30 @@ static char *next_folder(char **path)
 	return folder && !*folder ? "." : folder;
 }
 
+static bool usable(const char *host)
+{
+	struct stat st;
+
+	return !stat(host, &st) && S_ISREG(st.st_mode) && !access(host, X_OK);
+}
+
+/* Where a bare name is on the host; null: nowhere. */
+static char *find_on_host(const char *name)
+{
+	const char *path = getenv("PATH");
+	char *rest = text_of("%s", path ? path : "/bin:/usr/bin"), *folder;
+
+	while (*name && (folder = next_folder(&rest))) {
+		char *candidate = text_of("%s/%s", folder, name);
+		if (usable(candidate))
+			return candidate;
+	}
+	return NULL;
+}
+
 char *program_find(const char *name, const char *path)
 {
-	const char *host_path = getenv("PATH");
 	char *rest = text_of("%s", path), *folder, *found = NULL;
-	struct stat st;
 
 	if (strchr(name, '/'))
 		return find_by_path(name);
@@ -162,15 +181,51 @@ char *program_find(const char *name, const char *path)
 		if (m && !S_ISDIR(m->mode) && !found)
 			found = candidate;
 	}
-	rest = text_of("%s", host_path ? host_path : "/bin:/usr/bin");
-	while (*name && (folder = next_folder(&rest))) {
-		char *candidate = text_of("%s/%s", folder, name);
-		if (stat(candidate, &st) || !S_ISREG(st.st_mode) || access(candidate, X_OK))
-			continue;
-		add_from_host(candidate, absolute(candidate));
-		return absolute(candidate);
+	rest = find_on_host(name);
+	if (rest) {
+		add_from_host(rest, absolute(rest));
+		return absolute(rest);
 	}
 	if (found)
 		fail(STATUS_NOT_EXECUTABLE, "%s: Permission denied", found);
 	fail(STATUS_NOT_FOUND, "%s: command not found", name);
+}
+
+static bool in_path(const char *name, const char *path)
+{
+	char *rest = text_of("%s", path), *folder;
+	size_t length = (size_t)(strrchr(name, '/') - name);
+
+	while ((folder = next_folder(&rest)))
+		if (strlen(folder) == length && !strncmp(folder, name, length))
+			return true;
+	return false;
+}
+
+char *program_for_disk(const char *name, const char *path, const char *added, const char *lacked, bool fixed, char **instead)
+{
+	bool bare = !strchr(name, '/');
+	const char *host = bare ? find_on_host(name) : name;
+	struct stat st;
+
+	*instead = NULL;
+	if (bare || in_path(name, path)) {
+		if (!fixed && host && usable(host)) {
+			*instead = absolute(host);
+			archive_below(lacked);
+			add_from_host(host, *instead);
+		}
+		return text_of("%s", name);
+	}
+	if (stat(host, &st))
+		return absolute(name);
+	if (!usable(host))
+		fail(STATUS_NOT_EXECUTABLE, "%s: %s", name, S_ISDIR(st.st_mode) ? "Is a directory" : "Permission denied");
+	if (fixed)
+		fail(STATUS_MACHINE, "%s is this host's, and cannot be copied into a root that is read-only", name);
+	archive_below(added);
+	archive_add_host(host, &st, absolute(name), false);
+	archive_below(lacked);
+	add_needs(host);
+	return absolute(name);
 }

@@ -138,6 +138,33 @@ static void damage(void)
 	is(stub_frames_used, frames, "no frame is left over");
 }
 
+/* What is added to a root that has files: under a folder of the archive. */
+static void below(void)
+{
+	clean("/");
+	CALL(mkdir, "/usr", 0700);
+	CALL(symlink, "usr", "/lib");
+	CALL(close, CALL(open, "/usr/old", 0101, 0600));
+	length = 0;
+	entry("add", 1, 0040755, 2, "", 0);
+	entry("add/lib", 2, 0040755, 2, "", 0);
+	entry("add/lib/new", 3, 0100644, 1, "new", 3);
+	entry("add/usr", 4, 0040755, 2, "", 0);
+	entry("add/usr/old", 5, 0100644, 1, "newer", 5);
+	entry("other", 7, 0100644, 1, "", 0);
+	entry("TRAILER!!!", 0, 0, 1, "", 0);
+	self->proc = NULL;
+	is(cpio_unpack_below(archive, length, "add/", true), 0, "a part of an archive, keeping what is there");
+	is(stat_word("/usr/old", 6), 0, "what is there stays");
+	is(stat_word("/usr/new", 6), 3, "a link to a directory is followed, and stays");
+	is(stat_word("/usr", 3) & UINT32_MAX, 0040700, "a directory stays as it is");
+	is(stat_word("/other", 6), UINT64_MAX, "the rest of the archive is left out");
+	is(cpio_unpack_below(archive, length, "add/", false), 0, "the same, replacing");
+	is(stat_word("/usr/old", 6), 5, "a file is replaced");
+	is(stat_word("/usr", 3) & UINT32_MAX, 0040700, "a directory is not");
+	self->proc = &stub_proc;
+}
+
 int main(void)
 {
 	char buffer[100];
@@ -167,6 +194,7 @@ int main(void)
 	stub_fail_after = 20;
 	is(unpack(archive, length) < 0, 1, "memory runs out");
 	stub_fail_after = UINT64_MAX;
+	below();
 	damage();
 	stubs_end();
 	return done_testing();

@@ -31,6 +31,8 @@
 
 #include <exos/tty/link.h>
 
+#include "init.h"
+
 #define LINE "/dev/ttyS1"
 #define MODULES "/.exos/modules"
 #define EXIT_PORT 0xf4 /* QEMU's isa-debug-exit */
@@ -39,8 +41,8 @@
 #define MACHINE_FAILED 125
 
 /* .exos/start, decoded. */
-static char *program_name, *program_argv[RECORDS_MAX], *program_env[RECORDS_MAX], *cwd = "/";
-static bool terminal[3];
+static char *program_name, *program_else, *program_argv[RECORDS_MAX], *program_env[RECORDS_MAX], *cwd = "/";
+static bool terminal[3], root_on_disk;
 static struct winsize window = { .ws_row = 24, .ws_col = 80 };
 
 static int line = -1;
@@ -78,7 +80,7 @@ static void post(enum link_channel channel, const void *bytes, size_t n)
 	write_all(line, bytes, n);
 }
 
-static _Noreturn void fail(const char *what)
+_Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "init: %s: %s\n", what, strerror(errno));
 	if (line >= 0)
@@ -199,6 +201,10 @@ static void read_start(void)
 			program_env[variables++] = value;
 		else if ((value = value_of(record, "program-name=")))
 			program_name = value;
+		else if ((value = value_of(record, "program-else=")))
+			program_else = value;
+		else if (value_of(record, "root="))
+			root_on_disk = true;
 		else if ((value = value_of(record, "cwd=")))
 			cwd = value;
 		else if ((value = value_of(record, "rows=")))
@@ -267,7 +273,8 @@ static pid_t start_program(void)
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		signal(SIGPIPE, SIG_DFL);
-		if (!chdir(cwd))
+		errno = ENOENT;
+		if (program_name && !chdir(cwd))
 			execve(program_name, program_argv, program_env);
 		exec_failed();
 	}
@@ -386,6 +393,8 @@ int main(void)
 	sigaddset(&child_ended, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child_ended, NULL);
 	int children = signalfd(-1, &child_ended, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (root_on_disk)
+		start_root(program_env, &program_name, program_else);
 	post(LINK_HELLO, NULL, 0);
 	pid_t program = start_program();
 	grant(ROOM);
@@ -408,6 +417,8 @@ int main(void)
 	}
 	while (relay(&stream_end[1], LINK_OUTPUT) || relay(&stream_end[2], LINK_ERROR) || relay(&terminal_end, LINK_TERMINAL))
 		;
+	if (root_on_disk)
+		end_root();
 	post(LINK_EXIT, &status, 1);
 	machine_off();
 }
