@@ -54,6 +54,7 @@ bench_target() {
 	wall | bulk) ;;
 	http) echo apps/web ;;
 	lookup) echo apps/lookup ;;
+	io | rate) echo bench/disk ;;
 	native | ash) echo "bench/kernel/$program" ;;
 	*)
 		[ -f "$root/bench/$program.c" ] || die "bench/rows names the program $program, but there is no bench/$program.c"
@@ -91,6 +92,8 @@ bench_misses() { # SYSTEM PROGRAM
 
 # shellcheck source=tools/bench_net.sh
 . "$root/tools/bench_net.sh"
+# shellcheck source=tools/bench_disk.sh
+. "$root/tools/bench_disk.sh"
 
 bench_module() { # PROGRAM [OPTIONS...]
 	set -o pipefail
@@ -146,7 +149,7 @@ bench_job() {
 	native.*) bench_module native ;;
 	ash.*) bench_ash | grep -v '^figure ' ;;
 	'ash load.'*) bench_ash | sed -n 's/^figure //p' ;;
-	wall.* | smp.* | http.* | bulk.* | lookup.*) "bench_${1%.*}" "${1##*.}" ;;
+	wall.* | smp.* | http.* | bulk.* | lookup.* | io.* | disk.* | rate.*) "bench_${1%.*}" "${1##*.}" ;;
 	colour.*) bench_misses "${1##*.}" colour ;;
 	*) bench_program "${1##*.}" ${1%.*} ;;
 	esac
@@ -157,9 +160,12 @@ bench_cache_stem() { echo "$build/bench/linux.$kernel.${1//[^A-Za-z0-9_]/-}"; }
 bench_cache() {
 	local files=("$build/$(bench_target "$1")")
 	[ "$1" != colour ] || files+=("$build/cachesim.so")
-	case $1 in http | bulk | lookup) files=("$root/tools/bench_net.sh") ;; esac
-	[ "$1" != lookup ] || files+=("$build/apps/lookup")
-	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}") | sha256sum | cut -c1-16)"
+	case $1 in
+	http | bulk) files=("$root/tools/bench_net.sh") ;;
+	lookup) files=("$root/tools/bench_net.sh" "$build/apps/lookup") ;;
+	io | disk) files+=("$root/tools/bench_disk.sh") ;;
+	esac
+	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}" && { [ "$1" != io ] || disk_tree; }) | sha256sum | cut -c1-16)"
 }
 
 bench_said() { # JOB: what it is, in words
@@ -229,8 +235,8 @@ bench_measure() {
 	local job counted=() timed=() cache
 	for job in "$@"; do
 		case $job in
-		wall.* | smp.*) timed+=("$job") ;;
-		http.linux | bulk.linux | lookup.linux)
+		wall.* | smp.* | rate.*) timed+=("$job") ;;
+		http.linux | bulk.linux | lookup.linux | io.linux | disk.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
 				cp "$cache" "$results/$job"
@@ -238,7 +244,7 @@ bench_measure() {
 				timed+=("$job")
 			fi
 			;;
-		http.* | bulk.* | lookup.*) timed+=("$job") ;;
+		http.* | bulk.* | lookup.* | io.* | disk.*) timed+=("$job") ;;
 		*.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
@@ -253,7 +259,7 @@ bench_measure() {
 	bench_jobs "$(nproc)" "${counted[@]}"
 	bench_jobs 1 "${timed[@]}"
 	for job in "${counted[@]}" "${timed[@]}"; do
-		[[ $job == *.linux && $job != wall.* && $job != smp.* && $(<"$results/$job.status") == 0 ]] || continue
+		[[ $job == *.linux && $job != wall.* && $job != smp.* && $job != rate.* && $(<"$results/$job.status") == 0 ]] || continue
 		rm -f "$(bench_cache_stem "${job%.*}")".* # those of older programs
 		cache=$(bench_cache "${job%.*}")
 		cp "$results/$job" "$cache.new" && mv "$cache.new" "$cache"
@@ -373,7 +379,7 @@ bench_prepare() {
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")
 		[ "$command" != colour ] || targets+=(cachesim.so)
-		case $command in http | bulk | lookup) targets+=(count.so) ;; esac
+		case $command in http | bulk | lookup | io | disk) targets+=(count.so) ;; esac
 	done
 	depend machine linux bench
 	build_targets "${targets[@]}"

@@ -24,13 +24,13 @@ net_libraries() { ldd "$1" | grep -o '/[^ ]*\( (\|$\)' | sed 's/ ($//; s/^/--fil
 
 net_count() { od -An -t u8 "$1" | tr -d ' '; }
 
-# net_settled FILE: waits until next to nothing is counted any more, for 10 s at most, and prints the count. A Linux that waits has its clock's ticks now and then.
+# net_settled FILE [TIMES]: waits until next to nothing is counted any more, for 10 s at most or so many tenths, and prints the count. A Linux that waits has its clock's ticks now and then.
 NET_IDLE=20000 # instructions in a tenth of a second
 
 net_settled() {
-	local before now
+	local before now times
 	now=$(net_count "$1")
-	for _ in {1..100}; do
+	for ((times = 0; times < ${2:-100}; times++)); do
 		before=$now
 		sleep 0.1
 		now=$(net_count "$1")

@@ -52,6 +52,8 @@ libraries that it needs), else a path in the machine. A bare name is looked up i
   --arbiter POLICY      let the arbiter start ExOS, beside the tenants of this policy, and move memory between them as it says: a file,
                         or a name of apps/arbiter/policies (even, reserve); README.md there tells what a policy may say
   --count FILE          keep in FILE (8 bytes, in this host's order) how many instructions the machine has executed; no KVM
+  --profile FILE        keep in FILE where they were executed (tools/count tells how it is read); no KVM
+  --cpu MODEL           what the emulated CPU offers, as the emulator's -cpu has it (max), for measurements: no KVM
   --cachesim FILE       write to FILE what a model of data caches (tools/cachesim) counts in the phases that PROGRAM marks; one CPU, no KVM
   --net hub             two network interfaces joined to each other, for tests of the kernel
   --module FILE         boot this environment instead of ExOS, for tests of the kernel; no PROGRAM

@@ -16,7 +16,7 @@ $(BUILD)/tsc: tools/tsc.c
 $(BUILD)/cachesim.so: $(wildcard tools/cachesim/*.[ch])
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.c,$^)
-$(BUILD)/count.so: $(wildcard tools/count/*.c) tools/cachesim/qemu.h
+$(BUILD)/count.so $(BUILD)/profile.so: $(BUILD)/%.so: tools/count/%.c tools/cachesim/qemu.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -fPIC -shared -fvisibility=hidden -o $@ $(filter %.c,$^)
 $(BUILD)/backlog.so: tools/backlog.c

@@ -13,7 +13,7 @@ CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them; and what the baseline's archive has beside them.
-files=() beside=() guest_env=() program=() root_folder='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count=''
+files=() beside=() guest_env=() program=() root_folder='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count='' profile='' cpu_model=''
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -36,9 +36,9 @@ machine_options() {
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
 		--no-net) no_net=1 ;;
-		--file | --root | --disk | --blockdev | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | \
+		--file | --root | --disk | --blockdev | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | --profile | --cpu | \
 			--file=* | --root=* | --disk=* | --blockdev=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
-			--module=* | --arbiter=* | --cachesim=* | --count=*)
+			--module=* | --arbiter=* | --cachesim=* | --count=* | --profile=* | --cpu=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
 			else
@@ -91,9 +91,14 @@ machine_option() {
 		[ -f "$policy" ] || policy=$root/apps/arbiter/policies/$2.policy
 		[ -r "$policy" ] || die "--arbiter $2: no such policy; there are: $(policy_names)"
 		;;
-	--count)
-		[[ $2 != *,* ]] || die "--count $2: a file without commas in its name is expected"
-		count=$2
+	--count | --profile)
+		[[ $2 != *,* ]] || die "$1 $2: a file without commas in its name is expected"
+		[ "$1" = --profile ] || count=$2
+		[ "$1" = --count ] || profile=$2
+		;;
+	--cpu)
+		[[ $2 =~ ^[A-Za-z0-9]+ ]] || die "--cpu $2: a model is expected, such as max,-erms"
+		cpu_model=$2
 		;;
 	--cachesim)
 		[[ $2 != *,* ]] || die "--cachesim $2: a file without commas in its name is expected"
@@ -271,7 +276,7 @@ machine_command() {
 	esac
 	case $accel in
 	kvm) emulator+=(-accel kvm -cpu host) ;;
-	*) emulator+=(-accel tcg -cpu max) ;;
+	*) emulator+=(-accel tcg -cpu "${cpu_model:-max}") ;;
 	esac
 	# Where there is never more than one CPU, TCG leaves out the guest's memory barriers, though its devices run beside it: device and driver then miss each other now and then, and
 	# a queue stands still for good. So there is room for a second one. (With --icount that changes nothing.)
@@ -284,6 +289,7 @@ machine_command() {
 	network_device
 	disk_devices
 	[ -z "$count" ] || emulator+=(-plugin "$build/count.so,out=$count")
+	[ -z "$profile" ] || emulator+=(-plugin "$build/profile.so,out=$profile")
 	[ -z "$cachesim" ] || emulator+=(-plugin "$build/cachesim.so,out=$cachesim,caches=$CACHES")
 }
 
@@ -304,6 +310,8 @@ machine_prepare() {
 		accelerator=tcg targets+=" cachesim.so"
 	fi
 	[ -z "$count" ] || accelerator=tcg targets+=" count.so"
+	[ -z "$profile" ] || accelerator=tcg targets+=" profile.so"
+	[ -z "$cpu_model" ] || accelerator=tcg
 	[ ${#publish[@]} -eq 0 ] || targets+=" backlog.so"
 	# shellcheck disable=SC2086
 	build_targets $targets
@@ -373,8 +381,9 @@ linux_modules() { # KERNEL
 	done
 }
 
+# That there is room for a second CPU (machine_command) is nothing that Linux should know: it would then not trust the time-stamp counter, and live by a periodic clock.
 machine_linux() {
-	local kernel frequency=''
+	local kernel frequency='' processors=''
 	machine_prepare "linux-init pack link tsc" "machine linux" "$@"
 	kernel=$(linux_kernel) || exit
 	beside+=(--folder dev 0755 --folder proc 0555 --file "$build/linux-init:/init")
@@ -382,7 +391,8 @@ machine_linux() {
 	make_image "$work/image"
 	machine_command "$kernel" "$work/image"
 	[ -n "$icount" ] || [ "$(find_accelerator)" = kvm ] || frequency=" tsc_early_khz=$("$build/tsc")"
-	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off$frequency${net:+ address=$network_address}")
+	[ "$cpus" -gt 1 ] || processors=' possible_cpus=1'
+	emulator+=(-append "console=ttyS0 loglevel=1 panic=-1 edd=off$frequency$processors${net:+ address=$network_address}")
 	machine_go
 }
 

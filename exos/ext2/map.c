@@ -38,13 +38,18 @@ uint64_t ext2_size_max(const struct ext2 *v)
 
 void e2_run_forget(struct ext2_node *n) { n->run_count = 0; }
 
+/* How far a run is followed beyond what was asked for, so that who reads on finds it known. A whole table would be too much for who reads here and there. */
+#define RUN_LEAST 64ul
+#define RUN_AHEAD 8ul
+
 /* How the entries from `index` of `end` go on: a run of blocks, or of holes. */
 static uint32_t run_of(const uint32_t *entries, uint32_t index, uint32_t end, uint64_t most)
 {
-	uint32_t count = 1, first = entries[index];
+	uint32_t first = entries[index], step = first != 0, next = first + step, count = 1;
 
-	while (count < most && index + count < end && entries[index + count] == (first ? first + count : 0))
-		count++;
+	most = MIN(most, (uint64_t)(end - index));
+	for (; count < most && entries[index + count] == next; count++)
+		next += step;
 	return count;
 }
 
@@ -104,7 +109,7 @@ int ext2_map(struct ext2_node *n, uint64_t at, uint32_t most, uint64_t *block, u
 		table = (const uint32_t *)b->data;
 		pointer = table[p.index[level]];
 		if (level == p.depth) {
-			error = found(n, at, pointer, run_of(table, p.index[level], entries, entries), most, block, count);
+			error = found(n, at, pointer, run_of(table, p.index[level], entries, MAX(RUN_LEAST, RUN_AHEAD * most)), most, block, count);
 			buffer_put(b);
 			return error;
 		}

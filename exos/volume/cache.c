@@ -12,11 +12,14 @@ static uint32_t place(uint64_t index, uint32_t level) { return (uint32_t)(index 
 uint64_t *cache_slot(struct cache *t, uint64_t index)
 {
 	uint64_t *slot = &t->root;
+	uint32_t shift = t->levels * TREE_SHIFT;
 
-	if (index >= span(t->levels))
+	if (shift < 64 && index >> shift)
 		return NULL;
-	for (uint32_t level = t->levels; level && *slot; level--)
-		slot = &node_at(*slot)->slots[place(index, level)];
+	while (shift && *slot) {
+		shift -= TREE_SHIFT;
+		slot = &node_at(*slot)->slots[index >> shift & (TREE_SLOTS - 1)];
+	}
 	return *slot ? slot : NULL;
 }
 
