@@ -158,13 +158,14 @@ int pages_write(struct vnode *n, uint64_t first, uint64_t last, uint32_t most, b
 			at++;
 			continue;
 		}
-		err = hold_take(v);
+		err = change_begin(v); /* blocks are given out in a transaction that has room for that */
 		if (err)
 			return err;
 		err = write_run(n, at, last, MIN(most - *count, v->policy.run_most), mapped, &done);
 		hold_give(v);
 		*count += done;
 		at += done;
+		slice_check();
 	}
 	return err;
 }

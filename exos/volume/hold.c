@@ -2,10 +2,19 @@
  *
  * Order: the domain lock is given up whenever somebody waits here or in a request, so that whatever was looked at before has to be looked at again. Nobody touches the program's memory while he holds a volume: that may have to be
  * fetched from this very volume. */
+#include <exos/lock.h>
 #include <exos/self.h>
 #include <exos/volume/internal.h>
 
 struct list volumes = {&volumes, &volumes};
+
+void slice_over(void)
+{
+	uint32_t depth = domain_unlock_all();
+
+	domain_unlock_events();
+	domain_relock(depth);
+}
 
 int hold_take(struct volume *v)
 {

@@ -5,6 +5,7 @@
 #include <exos/ext2/ext2.h>
 #include <exos/frames.h>
 #include <exos/heap.h>
+#include <exos/self.h>
 #include <exos/volume/policy.h>
 #include <exos/volume/volume.h>
 
@@ -122,6 +123,14 @@ extern struct list volumes;
 
 static inline struct vnode *vnode_of(struct inode *i) { return (struct vnode *)i; }
 
+/* In loops over many files or pages: when the slice is over, the lock is given up for once, like in a wait. Who ignores that for long is stopped by the kernel. */
+void slice_over(void);
+static inline void slice_check(void)
+{
+	if (self->upcall.pending)
+		slice_over();
+}
+
 /* hold.c. 0, or -EIO: the volume has failed, and is not held. */
 int hold_take(struct volume *v);
 void hold_give(struct volume *v);
@@ -213,7 +222,7 @@ void vnode_changed(struct vnode *n, bool data);
 void vnode_refresh(struct vnode *n);  /* links, and of directories the size: from the node */
 void vnodes_carry(struct volume *v);  /* holding: attributes to the nodes */
 void vnodes_trim(struct volume *v, uint32_t keep); /* holding: forgets those that nobody has used for longest, until so many are left */
-void vnodes_free_unwanted(struct volume *v); /* holding */
+void vnodes_free_unwanted(struct volume *v); /* holding; as many as the running transaction has room for */
 void vnode_forget(struct vnode *n);   /* holding: one without references and dirty pages */
 extern const struct inode_ops volume_ops;
 bool volume_keep(struct inode *i);

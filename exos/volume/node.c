@@ -130,6 +130,7 @@ void vnodes_carry(struct volume *v)
 		list_remove(&n->changed_link);
 		n->listed = false;
 		carry(n);
+		slice_check();
 	}
 }
 
@@ -262,8 +263,10 @@ void vnode_forget(struct vnode *n)
 
 void vnodes_free_unwanted(struct volume *v)
 {
-	while (!list_empty(&v->unwanted))
+	while (!list_empty(&v->unwanted) && !ext2_commit_due(v->ext2)) {
 		vnode_forget(CONTAINER_OF(v->unwanted.next, struct vnode, idle_link));
+		slice_check();
+	}
 }
 
 void vnodes_trim(struct volume *v, uint32_t keep)
@@ -278,6 +281,7 @@ void vnodes_trim(struct volume *v, uint32_t keep)
 			list_append(&v->idle, &n->idle_link);
 		} else {
 			vnode_forget(n);
+			slice_check();
 		}
 	}
 }

@@ -304,6 +304,7 @@ ssize volume_read(struct file *f, void *program, size_t size, uint64_t *offset)
 		}
 		done += part;
 		at += part;
+		slice_check();
 	}
 	if (at != end && *offset == end)
 		*offset = at;

@@ -148,6 +148,7 @@ static void close_by_force(struct volume *v)
 
 		n->node->owner = NULL;
 		ext2_node_put(n->node);
+		slice_check();
 	}
 	if (ext2_close(v->ext2))
 		log_line("%s: the volume could not be closed", v->mount->source);

@@ -32,6 +32,15 @@ static bool all_placed(struct vnode *n, uint64_t index)
 	return true;
 }
 
+static int has_room(struct volume *v)
+{
+	int err = ext2_reserve(v->ext2, v->page_blocks);
+
+	if (!err)
+		ext2_unreserve(v->ext2, v->page_blocks);
+	return err;
+}
+
 /* There is no space to be promised. Perhaps none is needed, as the page has its blocks (*placed); or there is some after the next commit, which gives free what was freed. Waits. */
 static int find_room(struct vnode *n, uint64_t index, bool *placed)
 {
@@ -47,12 +56,12 @@ static int find_room(struct vnode *n, uint64_t index, bool *placed)
 	hold_give(v);
 	if (*placed)
 		return 0;
-	err = volume_commit(v, transaction);
-	if (!err)
-		err = ext2_reserve(v->ext2, v->page_blocks);
-	if (!err)
-		ext2_unreserve(v->ext2, v->page_blocks);
-	return err;
+	/* A promise is of the worst case: contents that have their place take much less than was promised to them. */
+	volume_write_behind(v, NEVER, NEVER);
+	err = has_room(v);
+	if (err == -ENOSPC)
+		err = volume_commit(v, transaction);
+	return err ? err : has_room(v);
 }
 
 struct writing {
@@ -178,6 +187,7 @@ static ssize write_bytes(struct vnode *n, const char *from, size_t size, uint64_
 		at += part;
 		if (at > n->inode.size)
 			n->inode.size = at;
+		slice_check();
 	}
 	if (at == start)
 		return err;
