@@ -108,7 +108,6 @@ static void freeze(struct store *s, struct commit *c)
 		list_append(&c->frozen, &b->frozen_link);
 		copy(s, b);
 		b->changed = false;
-		b->sequence = c->t.sequence;
 		buffer_settle(s, b);
 	}
 	c->t.changed_count = s->running.changed_count;

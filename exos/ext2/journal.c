@@ -80,7 +80,7 @@ void journal_end(struct store *s)
 	if (j->list)
 		s->port.page_free(s->port.data, j->list);
 	block_set_end(&j->own, &s->port);
-	*j = (struct journal){ .tail_sequence = UINT64_MAX };
+	*j = (struct journal){ 0 };
 }
 
 static int take_memory(struct store *s)

@@ -19,7 +19,6 @@ int store_new(const struct ext2_port *port, uint32_t block_size, uint64_t blocks
 	s->block_size = block_size;
 	s->blocks = blocks;
 	s->read_only = read_only;
-	s->journal.tail_sequence = UINT64_MAX;
 	list_init(&s->clean);
 	list_init(&s->home);
 	list_init(&s->shared_free);
@@ -119,24 +118,28 @@ static int read_one(struct store *s, uint64_t block, void *memory)
 	return s->port.read(s->port.data, &io, 1);
 }
 
-/* It is there, but not as the disk has it. */
-static int read_odd(struct store *s, struct buffer *b)
+/* It is there, but not as the disk has it. Out of line, as what follows, so that finding a buffer saves no registers. */
+static __attribute__((noinline)) int read_odd(struct store *s, struct buffer *b, struct buffer **out)
 {
 	int error = 0;
 
 	if (b->odd & BUFFER_FORGOTTEN)
 		return -EIO;
-	if (!b->refs) { /* somebody began to write it anew, and gave up */
-		b->refs++;
+	b->refs++;
+	if (b->refs == 1) { /* somebody began to write it anew, and gave up */
 		error = read_one(s, b->block, b->data);
-		b->refs--;
-		if (!error)
-			b->odd = 0;
+		if (error) {
+			b->refs--;
+			return error;
+		}
+		b->odd = 0;
 	}
-	return error;
+	b->used = true;
+	*out = b;
+	return 0;
 }
 
-static int read_new(struct store *s, uint64_t block, struct buffer **out)
+static __attribute__((noinline)) int read_new(struct store *s, uint64_t block, struct buffer **out)
 {
 	struct buffer *b;
 	int error;
@@ -163,12 +166,8 @@ int buffer_read(struct store *s, uint64_t block, struct buffer **out)
 
 	if (!b)
 		return read_new(s, block, out);
-	if (b->odd) {
-		int error = read_odd(s, b);
-
-		if (error)
-			return error;
-	}
+	if (b->odd)
+		return read_odd(s, b, out);
 	b->refs++;
 	b->used = true;
 	*out = b;
@@ -275,7 +274,7 @@ int buffer_forget(struct store *s, uint64_t block)
 		list_remove(&b->transaction);
 		s->running.changed_count--;
 	}
-	if (!b->frozen && !b->committed && b->sequence < s->journal.tail_sequence) {
+	if (!b->frozen && !b->committed) {
 		buffer_end(s, b);
 		return 0;
 	}

@@ -44,7 +44,6 @@ struct buffer {
 	struct list frozen_link; /* in the commit: */
 	uint8_t *frozen;         /* the copy that it writes */
 	uint8_t *committed;      /* newest committed copy that is not home yet, or null */
-	uint64_t sequence;       /* of the transaction whose commit was the last to copy it; the journal has a copy if it is not older than the journal's tail */
 };
 
 int store_new(const struct ext2_port *port, uint32_t block_size, uint64_t blocks, bool read_only, struct store **out);

@@ -46,7 +46,7 @@ struct journal {
 	struct ext2_io *list;        /* the same */
 	uint32_t length, first;
 	uint32_t head, used;         /* where the next transaction goes; blocks of the log that are in use */
-	uint64_t tail_sequence;      /* of the oldest transaction of the log, or the next one. UINT64_MAX: no journal */
+	uint64_t tail_sequence;      /* of the oldest transaction of the log, or the next one */
 	struct journal_place *places, *last_place;
 	struct journal_place *place_seen; /* where the last look found its run, and which: for commit_write, and while opening */
 	uint32_t placed;             /* blocks that were named */

@@ -10,9 +10,14 @@
 
 static void counts(struct mount *m, struct mount_counts *out)
 {
-	const struct volume *v = m->data;
+	struct volume *v = m->data;
 	struct ext2_counts c;
 
+	/* What was removed is free, for who asks. */
+	if (!list_empty(&v->unwanted) && !hold_take(v)) {
+		vnodes_free_unwanted(v);
+		hold_give(v);
+	}
 	ext2_counts(v->ext2, &c);
 	*out = (struct mount_counts){.magic = MAGIC_EXT2, .block_size = v->block_size, .blocks = c.blocks, .free_blocks = c.free_blocks,
 		.available_blocks = c.available_blocks, .inodes = c.inodes, .free_inodes = c.free_inodes};

@@ -114,21 +114,23 @@ static int port_write(void *data, const struct ext2_io *list, uint32_t n, bool l
 	struct disk *d = data;
 	bool bad = fails(d, ++d->writes, d->fail_write);
 	struct disk_event *e = d->recording && !d->gone ? event(d, n) : NULL;
+	bool backwards = random_below(2); /* the order within a request is the disk's */
 
 	check(n > 0, "nothing is written");
 	if (e)
 		e->lasting = lasting && !bad;
 	for (uint32_t i = 0; i < n; i++) {
-		const uint8_t *from = list[i].memory;
+		const struct ext2_io *io = &list[backwards ? n - 1 - i : i];
+		const uint8_t *from = io->memory;
 
-		check_io(d, &list[i]);
+		check_io(d, io);
 		if (d->gone || (bad && random_below(2)))
-			from = disk_block(d, list[i].block);
+			from = disk_block(d, io->block);
 		if (e) {
-			e->blocks[i] = list[i].block;
+			e->blocks[i] = io->block;
 			memcpy(e->contents + (size_t)i * d->block_size, from, d->block_size);
 		}
-		memmove(disk_block(d, list[i].block), from, d->block_size);
+		memmove(disk_block(d, io->block), from, d->block_size);
 	}
 	return bad ? -EIO : 0;
 }
@@ -158,20 +160,59 @@ void disk_port(struct disk *d, struct ext2_port *port)
 		.discard = port_discard };
 }
 
-struct disk *disk_new(uint32_t block_size, uint64_t blocks)
+/* Images that are not used now. A test needs thousands, one after the other, and the host's kernel would take longer to give out their pages than the test takes. */
+static struct {
+	uint8_t *image;
+	size_t bytes;
+} spare[6];
+
+static uint8_t *image_take(size_t bytes)
+{
+	for (uint32_t i = 0; i < ARRAY_LENGTH(spare); i++) {
+		uint8_t *image = spare[i].image;
+
+		if (image && spare[i].bytes == bytes) {
+			spare[i].image = NULL;
+			return image;
+		}
+	}
+	return malloc(bytes);
+}
+
+static void image_give(uint8_t *image, size_t bytes)
+{
+	static uint32_t next;
+
+	if (!image)
+		return;
+	next = (next + 1) % ARRAY_LENGTH(spare);
+	free(spare[next].image);
+	spare[next].image = image;
+	spare[next].bytes = bytes;
+}
+
+static struct disk *make(uint32_t block_size, uint64_t blocks)
 {
 	struct disk *d = calloc(1, sizeof(*d));
 
 	d->block_size = block_size;
 	d->blocks = blocks;
-	d->image = calloc(blocks, block_size);
+	d->image = image_take(disk_bytes(d));
 	d->now = 1700000000000000000u;
+	return d;
+}
+
+struct disk *disk_new(uint32_t block_size, uint64_t blocks)
+{
+	struct disk *d = make(block_size, blocks);
+
+	memset(d->image, 0, disk_bytes(d));
 	return d;
 }
 
 struct disk *disk_of(const uint8_t *image, uint32_t block_size, uint64_t blocks)
 {
-	struct disk *d = disk_new(block_size, blocks);
+	struct disk *d = make(block_size, blocks);
 
 	memcpy(d->image, image, disk_bytes(d));
 	return d;
@@ -187,7 +228,7 @@ struct disk *disk_load(const char *path, uint32_t block_size)
 	fseek(f, 0, SEEK_END);
 	bytes = ftell(f);
 	rewind(f);
-	d = disk_new(block_size, (uint64_t)bytes / block_size);
+	d = make(block_size, (uint64_t)bytes / block_size);
 	check(fread(d->image, block_size, d->blocks, f) == d->blocks, "%s cannot be read", path);
 	fclose(f);
 	return d;
@@ -214,9 +255,9 @@ void disk_end(struct disk *d)
 	check(!d->pieces && !d->pages, "%lu pieces of memory and %lu pages are left", d->pieces, d->pages);
 	forget(d);
 	free(d->events);
-	free(d->base);
-	free(d->lasting);
-	free(d->image);
+	image_give(d->base, disk_bytes(d));
+	image_give(d->lasting, disk_bytes(d));
+	image_give(d->image, disk_bytes(d));
 	free(d);
 }
 
@@ -224,8 +265,8 @@ void disk_record(struct disk *d)
 {
 	forget(d);
 	if (!d->base) {
-		d->base = malloc(disk_bytes(d));
-		d->lasting = malloc(disk_bytes(d));
+		d->base = image_take(disk_bytes(d));
+		d->lasting = image_take(disk_bytes(d));
 	}
 	memcpy(d->base, d->image, disk_bytes(d));
 	memcpy(d->lasting, d->image, disk_bytes(d));

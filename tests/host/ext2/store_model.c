@@ -35,7 +35,7 @@ static void geometry_of_image(struct geometry *g)
 
 	g->blocks = d->blocks;
 	memcpy(&bitmap, disk_block(d, from + 1), 4);
-	for (uint32_t i = 0, at = (uint32_t)g->blocks - from - 1; i < SLOTS; at--)
+	for (uint32_t i = 0, at = (uint32_t)g->blocks - from - 1; i < g->slots; at--)
 		if (!bit(disk_block(d, bitmap), at))
 			g->homes[i++] = at + from;
 	snprintf(command, sizeof(command), "i=0; while [ $i -lt %u ]; do echo bmap '<8>' $i; i=$((i + 1)); done >bmap; debugfs -f bmap %s 2>/dev/null | grep -v bmap", g->log, g->image);
@@ -57,8 +57,8 @@ void geometry_make(struct geometry *g)
 		return;
 	}
 	g->blocks = 3;
-	while (homes < SLOTS || log < g->log) {
-		for (uint64_t n = random_below(20); n > 0 && homes < SLOTS; n--)
+	while (homes < g->slots || log < g->log) {
+		for (uint64_t n = random_below(20); n > 0 && homes < g->slots; n--)
 			g->homes[homes++] = g->blocks++;
 		for (uint64_t n = random_below(20); n > 0 && log < g->log; n--)
 			g->journal[log++] = g->blocks++;
@@ -83,8 +83,10 @@ struct disk *geometry_disk(const struct geometry *g)
 {
 	struct disk *d = g->image ? disk_load(g->image, g->block_size) : disk_new(g->block_size, g->blocks);
 
-	for (uint32_t i = 0; i < SLOTS; i++)
+	for (uint32_t i = 0; i < g->slots; i++)
 		fill(g, i, 0, disk_block(d, g->homes[i]));
+	if (g->image && g->wide)
+		((struct journal_superblock *)disk_block(d, g->journal[0]))->incompatible |= journal_32(JOURNAL_INCOMPAT_64BIT);
 	if (!g->image && !g->none)
 		*(struct journal_superblock *)disk_block(d, g->journal[0]) = (struct journal_superblock){ .header = { journal_32(JOURNAL_MAGIC), journal_32(JOURNAL_SUPERBLOCK_2), 0 }, .block_size = journal_32(g->block_size),
 			.length = journal_32(g->log), .first = journal_32(1), .sequence = journal_32((uint32_t)random_below(2) - 20), .incompatible = journal_32(g->wide ? JOURNAL_INCOMPAT_64BIT : 0) };
@@ -98,13 +100,14 @@ struct model *model_new(const struct geometry *g, struct disk *d, const struct s
 	m->g = g;
 	m->d = d;
 	m->states = calloc(TRANSACTIONS, sizeof(*m->states));
+	m->states[0] = calloc(1, sizeof(struct state));
 	m->begun = calloc(TRANSACTIONS, sizeof(*m->begun));
 	m->done = calloc(TRANSACTIONS, sizeof(*m->done));
 	if (first)
-		m->states[0] = *first;
-	for (uint32_t i = 0; i < SLOTS && !first; i++)
-		m->states[0].slots[i] = (struct slot){ i < SLOTS / 2 ? META : FREE, 0 };
-	memcpy(m->now, m->states[0].slots, sizeof(m->now));
+		*m->states[0] = *first;
+	for (uint32_t i = 0; i < g->slots && !first; i++)
+		m->states[0]->slots[i] = (struct slot){ i < g->slots / 2 ? META : FREE, 0 };
+	memcpy(m->now, m->states[0]->slots, sizeof(m->now));
 	disk_port(d, &m->port);
 	return m;
 }
@@ -113,6 +116,8 @@ void model_end(struct model *m)
 {
 	if (m->s)
 		store_end(m->s);
+	for (uint32_t t = 0; t <= m->transactions; t++)
+		free(m->states[t]);
 	free(m->states);
 	free(m->begun);
 	free(m->done);
@@ -208,19 +213,59 @@ static void want(struct model *m)
 	uint64_t blocks[40];
 
 	for (uint32_t i = 0; i < ARRAY_LENGTH(blocks); i++) {
-		uint32_t slot = (uint32_t)random_below(SLOTS);
+		uint32_t slot = (uint32_t)random_below(m->g->slots);
 
 		blocks[i] = m->now[slot].kind == META ? m->g->homes[slot] : m->g->homes[0];
 	}
 	buffers_want(m->s, blocks, ARRAY_LENGTH(blocks));
 }
 
+static int one(struct model *m, uint32_t slot, bool away)
+{
+	if (store_room(m->s) < 2)
+		return 0;
+	if (m->now[slot].kind == FREE) {
+		if (store_held(m->s, m->g->homes[slot]))
+			return 0;
+		return random_below(2) ? make_meta(m, slot) : make_data(m, slot);
+	}
+	if (m->now[slot].kind == DATA || away)
+		return release(m, slot);
+	return change(m, slot);
+}
+
+/* So many that they take several descriptors, or revoke blocks. */
+static int many(struct model *m)
+{
+	bool away = random_below(2);
+	int error = 0;
+
+	for (uint64_t n = m->g->slots / 2 + random_below(m->g->slots / 2), slot = 1; slot < n && !error; slot++)
+		error = one(m, (uint32_t)slot, away);
+	return error;
+}
+
+int model_all(struct model *m, enum slot_kind kind)
+{
+	int error = 0;
+
+	for (uint32_t slot = 1; slot < m->g->slots && !error; slot++) {
+		enum slot_kind before = m->now[slot].kind;
+
+		if (kind == META && before == META)
+			error = change(m, slot);
+		else if (before != FREE)
+			error = release(m, slot);
+		if (!error && kind != FREE && m->now[slot].kind == FREE && !store_held(m->s, m->g->homes[slot]))
+			error = kind == META ? make_meta(m, slot) : make_data(m, slot);
+	}
+	return error;
+}
+
 int model_step(struct model *m)
 {
-	uint32_t slot = 1 + (uint32_t)random_below(SLOTS - 1);
-
-	if (store_room(m->s) < 4)
-		return 0;
+	if (random_below(200) == 0)
+		return many(m);
 	switch (random_below(16)) {
 	case 0:
 		want(m);
@@ -229,18 +274,11 @@ int model_step(struct model *m)
 		store_shrink(m->s, random_below(2) ? SIZE_MAX : 8192);
 		return 0;
 	case 2:
-		return random_below(4) ? 0 : checkpoint(m->s);
+		return m->lazy || random_below(4) ? 0 : checkpoint(m->s);
 	default:
 		break;
 	}
-	if (m->now[slot].kind == FREE) {
-		if (store_held(m->s, m->g->homes[slot]))
-			return 0;
-		return random_below(2) ? make_meta(m, slot) : make_data(m, slot);
-	}
-	if (m->now[slot].kind == DATA || random_below(4) == 0)
-		return release(m, slot);
-	return change(m, slot);
+	return one(m, 1 + (uint32_t)random_below(m->g->slots - 1), random_below(4) == 0);
 }
 
 static int steps(struct model *m, uint64_t n)
@@ -258,7 +296,8 @@ static void begun(struct model *m)
 	check(m->transactions < TRANSACTIONS, "too many transactions");
 	m->begun[m->transactions] = m->d->event_count;
 	m->done[m->transactions] = UINT32_MAX;
-	memcpy(m->states[m->transactions].slots, m->now, sizeof(m->now));
+	m->states[m->transactions] = calloc(1, sizeof(struct state));
+	memcpy(m->states[m->transactions]->slots, m->now, sizeof(m->now));
 }
 
 static void done(struct model *m)
@@ -267,32 +306,60 @@ static void done(struct model *m)
 	m->lasting = m->transactions;
 }
 
-int model_commit(struct model *m)
+static int begin_commit(struct model *m, struct commit **out)
 {
-	struct commit *c;
-	uint64_t running;
-	int error = change(m, 0), ended, middle;
+	int error = change(m, 0);
 
 	if (error)
 		return error;
-	running = store_running(m->s);
 	check(store_changed(m->s), "nothing is changed");
-	error = commit_begin(m->s, &c);
+	error = commit_begin(m->s, out);
+	if (!error)
+		begun(m);
+	return error;
+}
+
+static int end_commit(struct model *m, struct commit *c, int error)
+{
+	int ended = commit_end(c);
+
+	check(ended == error, "commit_write says %d, commit_end %d", error, ended);
+	check(error ? store_failed(m->s) : store_committed(m->s) == store_running(m->s) - 1, "committed: %lu of %lu", store_committed(m->s), store_running(m->s));
+	return error;
+}
+
+int model_commit(struct model *m)
+{
+	struct commit *c;
+	int error = begin_commit(m, &c), between;
+
 	if (error)
 		return error;
-	begun(m);
-	middle = steps(m, random_below(10));
+	between = steps(m, random_below(10));
 	error = commit_write(c);
 	if (!error)
 		done(m);
-	if (!middle)
-		middle = steps(m, random_below(10));
-	ended = commit_end(c);
-	check(ended == error, "commit_write says %d, commit_end %d", error, ended);
-	check(error ? store_failed(m->s) : store_committed(m->s) == running, "committed: %lu, not %lu", store_committed(m->s), running);
-	if (!error && checkpoint_due(m->s) && random_below(2))
+	if (!between)
+		between = steps(m, random_below(10));
+	error = end_commit(m, c, error);
+	if (!error && !m->lazy && checkpoint_due(m->s) && random_below(2))
 		error = checkpoint(m->s);
-	return error ? error : middle;
+	return error ? error : between;
+}
+
+int model_commit_alone(struct model *m, bool with_checkpoint)
+{
+	struct commit *c;
+	int error = begin_commit(m, &c), between;
+
+	if (error)
+		return error;
+	between = with_checkpoint ? checkpoint(m->s) : 0;
+	error = commit_write(c);
+	if (!error)
+		done(m);
+	error = end_commit(m, c, error);
+	return error ? error : between;
 }
 
 int model_run(struct model *m, uint32_t transactions)
@@ -322,8 +389,8 @@ int model_close(struct model *m)
 
 static bool is_state(const struct model *m, struct disk *d, uint32_t t)
 {
-	for (uint32_t i = 0; i < SLOTS; i++) {
-		const struct slot *slot = &m->states[t].slots[i];
+	for (uint32_t i = 0; i < m->g->slots; i++) {
+		const struct slot *slot = &m->states[t]->slots[i];
 
 		if (slot->kind != FREE && !same(m->g, i, slot->version, disk_block(d, m->g->homes[i]))) {
 			printf("# state %u: slot %u (block %lu) is not version %u of %s\n", t, i, m->g->homes[i], slot->version, slot->kind == META ? "structure" : "contents");
@@ -336,7 +403,7 @@ static bool is_state(const struct model *m, struct disk *d, uint32_t t)
 int model_find(const struct model *m, struct disk *d, uint32_t least, uint32_t most)
 {
 	for (uint32_t t = least; t <= most; t++)
-		if (same(m->g, 0, m->states[t].slots[0].version, disk_block(d, m->g->homes[0])))
+		if (same(m->g, 0, m->states[t]->slots[0].version, disk_block(d, m->g->homes[0])))
 			return is_state(m, d, t) ? (int)t : -1;
 	printf("# slot 0 is of no state from %u to %u\n", least, most);
 	return -1;

@@ -36,6 +36,7 @@ static struct disk *life(const struct geometry *g, struct disk *d, struct state 
 	bool replayed;
 	int error;
 
+	m->lazy = random_below(2);
 	disk_record(d);
 	error = model_open(m, &replayed);
 	check(!error && !replayed, "opened: %d", error);
@@ -53,7 +54,7 @@ static struct disk *life(const struct geometry *g, struct disk *d, struct state 
 		recovered = recover(g, image, random_below(2));
 		found = model_find(m, recovered, least, most);
 		check(found >= 0, "%s: crash at event %u of %u: between transactions %u and %u", g->name, at, d->event_count, least, most);
-		*state = m->states[found];
+		*state = *m->states[found];
 	}
 	model_end(m);
 	disk_end(d);
@@ -77,9 +78,9 @@ static void crashes(struct geometry *g, uint32_t samples, uint32_t lives)
 
 static void crash_tests(void)
 {
-	struct geometry small = { .name = "blocks of 1 KiB, log of 120", .block_size = 1024, .log = 120 };
-	struct geometry large = { .name = "blocks of 4 KiB, log of 90", .block_size = 4096, .log = 90 };
-	struct geometry wide = { .name = "blocks of 2 KiB, log of 400, numbers of 64 bits", .block_size = 2048, .log = 400, .wide = true };
+	struct geometry small = { .name = "blocks of 1 KiB, log of 120", .block_size = 1024, .slots = 120, .log = 120 };
+	struct geometry large = { .name = "blocks of 4 KiB, log of 90", .block_size = 4096, .slots = 120, .log = 90 };
+	struct geometry wide = { .name = "blocks of 2 KiB, log of 400, numbers of 64 bits", .block_size = 2048, .slots = 160, .log = 400, .wide = true };
 
 	crashes(&small, states_wanted / 2, 8);
 	crashes(&large, states_wanted / 4, 4);
@@ -128,7 +129,7 @@ static bool write_fails(const struct geometry *g, uint64_t at, bool on, uint32_t
 	d->fail_on = on;
 	error = model_open(m, &replayed);
 	if (!error)
-		error = model_run(m, 6);
+		error = model_run(m, 10);
 	if (!error)
 		error = model_close(m);
 	reached = d->writes >= at;
@@ -212,7 +213,7 @@ static bool memory_fails(const struct geometry *g, uint64_t at, bool on)
 
 static void fault_tests(void)
 {
-	struct geometry g = { .name = "", .block_size = 1024, .log = 100 }, large = { .name = "", .block_size = 4096, .log = 100 };
+	struct geometry g = { .name = "", .block_size = 1024, .slots = 120, .log = 100 }, large = { .name = "", .block_size = 4096, .slots = 120, .log = 100 };
 	uint32_t failed = 0, n = 0;
 	uint64_t at;
 
@@ -234,7 +235,7 @@ static void fault_tests(void)
 /* Without a journal: what is committed is at home. */
 static void no_journal(void)
 {
-	struct geometry g = { .name = "no journal", .block_size = 1024, .none = true };
+	struct geometry g = { .name = "no journal", .block_size = 1024, .slots = 120, .none = true };
 	struct disk *d;
 	struct model *m;
 	bool replayed;
