@@ -56,8 +56,9 @@ static bool in_module(frame_t f)
 void frame_start(void)
 {
 	const struct boot_memory *m = &boot_memory;
-	uint64_t top = m->usable[m->ranges - 1].end >> FRAME_SHIFT;
+	uint64_t top = m->usable[m->ranges - 1].end, module = (m->module.end + FRAME_SIZE - 1) & ~(FRAME_SIZE - 1);
 
+	top = (module > top ? module : top) >> FRAME_SHIFT; /* a loader may put the module at the very end, behind which firmware has the rest of the last frame */
 	frame_count = top < 1ul << 27 ? top : 1ul << 27; /* 512 GiB: what the physical map covers */
 	frame_table = boot_allocate(frame_count * sizeof(*frame_table));
 	for (uint32_t f = 0; f < frame_count; f++)

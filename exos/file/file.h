@@ -72,7 +72,7 @@ struct inode_ops {
 	 * `write` it is going to be written through a mapping. 0: `page` has it, and nobody was waited for; 1: the same, but the
 	 * lock was given up meanwhile; -EIO, -ENOSPC, -EROFS, -ENOMEM. Without may_wait: -EAGAIN where it would have to. */
 	int (*fetch)(struct inode *file, uint64_t index, bool write, bool may_wait);
-	/* Attributes or names are about to be changed: 0 or -EROFS; have been. Never wait. Null: nothing to say. */
+	/* Attributes or names are about to be changed: 0, -EROFS, -EIO, without waiting; have been, which may wait. Null: nothing to say. */
 	int (*writable)(struct inode *inode);
 	void (*changed)(struct inode *inode);
 	/* A range of bytes will be wanted soon, or not again: begun, or done, as far as that is easy. May wait for what leads there. Null: it is all one. */

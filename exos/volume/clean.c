@@ -83,7 +83,20 @@ static int run_write(struct run *r)
 	return 0;
 }
 
-/* A page whose blocks could not be had is not written: who syncs it is told. */
+/* The page was not come to. What is promised for it is as it was before. */
+static void page_keep(struct run *r, uint64_t index, uint64_t *slot)
+{
+	struct vnode *n = r->builder.node;
+	uint64_t start = index * n->volume->page_blocks;
+	uint32_t used = r->at > start ? (uint32_t)(r->at - start) : 0; /* it has its first blocks already */
+
+	if (*slot & SLOT_RESERVED && used && r->allocated && !ext2_reserve(n->volume->ext2, MIN(used, r->allocated)))
+		r->allocated -= MIN(used, r->allocated);
+	page_request_done(n, index, true, 0);
+	page_dirty(n, index, slot); /* which has a place, or a promise */
+}
+
+/* A page whose blocks could not be had stays dirty, as long as there is hope: what a write has accepted is only lost with the device. Then who syncs it is told. */
 static void run_end(struct run *r, int err)
 {
 	struct vnode *n = r->builder.node;
@@ -92,15 +105,20 @@ static void run_end(struct run *r, int err)
 
 	for (uint32_t i = 0; i < r->pages; i++) {
 		uint64_t *slot = cache_slot(&n->tree, first + i);
+		bool left = err && (first + i + 1) * v->page_blocks > r->at;
 
+		if (left && err != -EIO) {
+			page_keep(r, first + i, slot);
+			continue;
+		}
 		promised += page_placed(n, slot) ? v->page_blocks : 0;
-		if (err && (first + i + 1) * v->page_blocks > r->at)
+		if (left)
 			*slot &= ~(uint64_t)SLOT_PLACED;
 		page_request_done(n, first + i, true, 0);
 	}
 	if (promised > r->allocated)
 		ext2_unreserve(v->ext2, promised - r->allocated);
-	if (err) {
+	if (err == -EIO) {
 		n->disk_error = (uint32_t)-err;
 		log_line("%s: %lu pages of inode %lu have no place: error %d", v->mount ? v->mount->source : "volume", (uint64_t)r->pages, n->inode.number, -err);
 	}
@@ -158,11 +176,15 @@ int pages_write(struct vnode *n, uint64_t first, uint64_t last, uint32_t most, b
 			at++;
 			continue;
 		}
-		err = change_begin(v); /* blocks are given out in a transaction that has room for that */
+		err = change_begin(v); /* with room in the transaction for one operation; -EAGAIN: the run took more, and goes on in the next */
 		if (err)
 			return err;
 		err = write_run(n, at, last, MIN(most - *count, v->policy.run_most), mapped, &done);
-		hold_give(v);
+		change_end(v);
+		if (err == -EAGAIN) {
+			err = 0;
+			continue;
+		}
 		*count += done;
 		at += done;
 		slice_check();
@@ -190,6 +212,14 @@ int pages_write_wait(struct vnode *n, uint64_t first, uint64_t last)
 		pages_wait(n);
 	}
 	return err;
+}
+
+/* What waits gets its places, and takes less than was promised for it; and a commit sets free what was freed. */
+int volume_find_space(struct volume *v)
+{
+	int err = volume_write_behind(v, NEVER, NEVER);
+
+	return err ? err : volume_commit(v, ext2_running(v->ext2));
 }
 
 /* Files in the order in which they became dirty; each comes last when its turn is over. */

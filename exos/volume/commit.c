@@ -9,8 +9,8 @@ int change_begin(struct volume *v)
 	for (;;) {
 		int err;
 
-		if (v->read_only)
-			return -EROFS;
+		if (v->read_only || v->failed)
+			return v->broken ? -EIO : -EROFS;
 		err = hold_take(v);
 		if (err)
 			return err;
@@ -36,7 +36,7 @@ void change_end(struct volume *v)
 
 static int begin(struct volume *v, struct ext2_commit **out)
 {
-	int err = hold_take(v);
+	int err = v->failed ? -EIO : hold_take(v);
 
 	if (err)
 		return err;
@@ -68,7 +68,7 @@ static int commit_once(struct volume *v)
 		v->flushed = MAX(v->flushed, writes);
 	end = hold_take(v);
 	if (end)
-		return end; /* it has failed: what the commit has in memory is lost with it */
+		return end; /* it is broken: what the commit has in memory is lost with it */
 	end = ext2_commit_end(c);
 	if (!end && ext2_checkpoint_due(v->ext2))
 		end = ext2_checkpoint(v->ext2);
@@ -140,7 +140,7 @@ int volume_sync_inode(struct inode *i, bool data_only)
 		err = volume_commit(v, transaction);
 	if (!err && v->writes > v->flushed) /* a commit flushes, but there may have been none */
 		err = volume_flush(v);
-	if (!err && v->failed)
+	if (v->failed)
 		err = -EIO;
 	inode_put(i);
 	return err;
@@ -164,5 +164,7 @@ int volume_sync(struct volume *v)
 	result = volume_commit(v, ext2_running(v->ext2));
 	if (!result && v->writes > v->flushed)
 		result = volume_flush(v);
+	if (v->failed)
+		return -EIO;
 	return err ? err : result;
 }

@@ -1,4 +1,4 @@
-/* Holding a volume: a lock that is kept while blocks are waited for. It records its holder, so that one who is stopped inside leaves a volume that has failed, and not one that is waited for for ever.
+/* Holding a volume: a lock that is kept while blocks are waited for. It records its holder, so that one who is stopped inside leaves a volume that is broken, and not one that is waited for for ever.
  *
  * Order: the domain lock is given up whenever somebody waits here or in a request, so that whatever was looked at before has to be looked at again. Nobody touches the program's memory while he holds a volume: that may have to be
  * fetched from this very volume. */
@@ -18,9 +18,9 @@ void slice_over(void)
 
 int hold_take(struct volume *v)
 {
-	while (v->hold.who && !v->failed)
+	while (v->hold.who && !v->broken)
 		wait_surely(&v->hold.queue);
-	if (v->failed)
+	if (v->broken)
 		return -EIO;
 	v->hold.who = self->who;
 	v->hold.env = self->env;
@@ -30,7 +30,7 @@ int hold_take(struct volume *v)
 void hold_give(struct volume *v)
 {
 	if (v->hold.who != self->who)
-		return; /* the volume was failed over his head */
+		return; /* it broke over his head */
 	v->hold.who = 0;
 	v->hold.env = 0;
 	wake_one(&v->hold.queue);
@@ -65,6 +65,7 @@ void volumes_forget(env_id env)
 		forget_writers(v, env);
 		if (v->hold.who && v->hold.env == env) {
 			v->hold.who = 0;
+			v->broken = true;
 			volume_fail(v, "a process was stopped while it changed the file system");
 		}
 		if (v->committing && v->committer == env)

@@ -88,7 +88,9 @@ struct volume {
 	uint64_t device;
 	uint32_t block_size, block_shift, block_sectors; /* bytes, log2, in sectors */
 	uint32_t page_blocks;
-	bool read_only, no_access_times, synchronous, failed, ending;
+	bool read_only, no_access_times, synchronous, ending;
+	bool failed; /* nothing more is written, */
+	bool broken; /* and what is in memory of its structure cannot be believed, so that nothing is read either */
 	struct hold hold;
 	struct vnode *root;
 	struct list vnodes;    /* all that are in memory */
@@ -131,7 +133,7 @@ static inline void slice_check(void)
 		slice_over();
 }
 
-/* hold.c. 0, or -EIO: the volume has failed, and is not held. */
+/* hold.c. 0, or -EIO: the volume has broken, and is not held. */
 int hold_take(struct volume *v);
 void hold_give(struct volume *v);
 /* Sleeps until woken, whatever signals come. */
@@ -210,6 +212,7 @@ int volume_truncate(struct inode *i, uint64_t size);
 int pages_write(struct vnode *n, uint64_t first, uint64_t last, uint32_t most, bool mapped, uint32_t *count);
 int pages_write_wait(struct vnode *n, uint64_t first, uint64_t last); /* and waits until they are written */
 int volume_write_behind(struct volume *v, uint64_t older_than, uint64_t pages); /* of those dirty since before then, so many */
+int volume_find_space(struct volume *v); /* after -ENOSPC, before it is tried once more; waits */
 void pages_wait(struct vnode *n);
 void volume_throttle(struct volume *v); /* a writer waits while too much is dirty */
 

@@ -71,7 +71,16 @@ static void inherit(const struct vnode *dir, struct ext2_new *new)
 		new->mode |= 02000;
 }
 
-static int make(struct vnode *dir, const char *name, size_t length, struct ext2_new *new, struct vnode **out)
+/* Is an operation that has found no space worth another try? Once, when what waits to be written has its places. */
+static bool space_found(struct volume *v, int err, bool *tried)
+{
+	if (err != -ENOSPC || *tried)
+		return false;
+	*tried = true;
+	return !volume_find_space(v);
+}
+
+static int make_once(struct vnode *dir, const char *name, size_t length, struct ext2_new *new, struct vnode **out)
 {
 	struct volume *v = dir->volume;
 	struct ext2_node *node;
@@ -90,6 +99,17 @@ static int make(struct vnode *dir, const char *name, size_t length, struct ext2_
 		vnode_changed(*out, true);
 	}
 	change_end(v);
+	return err;
+}
+
+static int make(struct vnode *dir, const char *name, size_t length, struct ext2_new *new, struct vnode **out)
+{
+	bool tried = false;
+	int err;
+
+	do {
+		err = make_once(dir, name, length, new, out);
+	} while (space_found(dir->volume, err, &tried));
 	return err;
 }
 
@@ -118,7 +138,7 @@ int volume_symlink(struct inode *i, const char *name, size_t length, const char 
 	return err;
 }
 
-int volume_link(struct inode *i, const char *name, size_t length, struct inode *target)
+static int link_once(struct inode *i, const char *name, size_t length, struct inode *target)
 {
 	struct vnode *dir = vnode_of(i), *n = vnode_of(target);
 	struct volume *v = dir->volume;
@@ -134,6 +154,17 @@ int volume_link(struct inode *i, const char *name, size_t length, struct inode *
 		touch(dir);
 	}
 	change_end(v);
+	return err;
+}
+
+int volume_link(struct inode *i, const char *name, size_t length, struct inode *target)
+{
+	bool tried = false;
+	int err;
+
+	do {
+		err = link_once(i, name, length, target);
+	} while (space_found(vnode_of(i)->volume, err, &tried));
 	return err;
 }
 
@@ -168,7 +199,7 @@ int volume_unlink(struct inode *i, const char *name, size_t length, bool directo
 	return err;
 }
 
-int volume_rename(struct inode *from_inode, const char *name, size_t length, struct inode *to_inode, const char *new_name, size_t new_length, uint32_t flags)
+static int rename_once(struct inode *from_inode, const char *name, size_t length, struct inode *to_inode, const char *new_name, size_t new_length, uint32_t flags)
 {
 	struct vnode *from = vnode_of(from_inode), *to = vnode_of(to_inode), *n, *over = NULL;
 	struct volume *v = from->volume;
@@ -205,6 +236,17 @@ int volume_rename(struct inode *from_inode, const char *name, size_t length, str
 	return err;
 }
 
+int volume_rename(struct inode *from, const char *name, size_t length, struct inode *to, const char *new_name, size_t new_length, uint32_t flags)
+{
+	bool tried = false;
+	int err;
+
+	do {
+		err = rename_once(from, name, length, to, new_name, new_length, flags);
+	} while (space_found(vnode_of(from)->volume, err, &tried));
+	return err;
+}
+
 static bool list_entry(void *to, const char *name, size_t length, uint32_t number, uint32_t type, uint64_t next)
 {
 	struct dirent_sink *sink = to;
@@ -223,7 +265,7 @@ int volume_list(struct inode *i, uint64_t *offset, struct dirent_sink *sink)
 		return err;
 	err = dir->inode.names ? ext2_list(dir->node, offset, list_entry, sink) : 0;
 	hold_give(v);
-	if (!err && i->accessed <= i->modified && !v->no_access_times && !v->read_only) {
+	if (!err && i->accessed <= i->modified && !v->no_access_times && !v->read_only && !ext2_commit_due(v->ext2)) {
 		i->accessed = time_calendar();
 		vnode_changed(dir, false);
 	}

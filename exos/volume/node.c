@@ -77,6 +77,8 @@ int volume_writable(struct inode *i)
 {
 	const struct volume *v = vnode_of(i)->volume;
 
+	if (v->broken)
+		return -EIO;
 	return v->read_only || v->failed ? -EROFS : 0;
 }
 
@@ -90,11 +92,23 @@ void vnode_changed(struct vnode *n, bool data)
 	if (n->listed)
 		return;
 	n->listed = true;
-	owner_note(v);
 	list_append(&v->changed, &n->changed_link);
+	ext2_changed(n->node); /* now, so that the running transaction keeps room for it */
+	owner_note(v);
 }
 
-void volume_changed(struct inode *i) { vnode_changed(vnode_of(i), false); }
+/* Whoever changes many inodes that are in many blocks fills the transaction with nothing else. */
+void volume_changed(struct inode *i)
+{
+	struct volume *v = vnode_of(i)->volume;
+
+	vnode_changed(vnode_of(i), false);
+	if (!ext2_commit_due(v->ext2))
+		return;
+	inode_ref(i);
+	volume_commit(v, ext2_running(v->ext2));
+	inode_put(i);
+}
 
 void vnode_refresh(struct vnode *n)
 {
@@ -246,11 +260,11 @@ void vnode_forget(struct vnode *n)
 	cache_free(&n->tree);
 	if (n->listed) {
 		list_remove(&n->changed_link);
-		if (n->inode.names)
+		if (n->inode.names && !v->broken)
 			carry(n);
 	}
 	n->node->owner = NULL;
-	err = ext2_node_put(n->node);
+	err = v->broken ? 0 : ext2_node_put(n->node);
 	if (err == -EIO)
 		volume_fail(v, "an inode cannot be freed");
 	list_remove(&n->all_link);

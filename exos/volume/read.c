@@ -212,7 +212,7 @@ static int fetch_at_once(struct vnode *n, uint64_t index)
 
 int page_fetch(struct vnode *n, uint64_t index, uint64_t wanted, bool may_wait)
 {
-	bool waited = false;
+	bool waited = false, alone = false;
 	uint64_t *slot;
 	int err;
 
@@ -231,13 +231,14 @@ int page_fetch(struct vnode *n, uint64_t index, uint64_t wanted, bool may_wait)
 			bool failed = waited && !(*slot & SLOT_AGAIN);
 
 			page_remove(n, index, slot);
-			if (failed)
+			if (failed && alone)
 				return -EIO;
+			alone |= failed; /* the bad sector may be a neighbour's: once more, by itself */
 			continue;
 		}
 		if (index >= pages_of(&n->inode))
 			return 1; /* cut meanwhile: the caller looks at the size again */
-		err = run_fetch(n, index, wanted);
+		err = alone ? MIN((int)run_read(n, index, 1, true), 0) : run_fetch(n, index, wanted);
 		if (err)
 			return err;
 		waited = true;
@@ -259,8 +260,8 @@ static void accessed(struct vnode *n)
 {
 	struct inode *i = &n->inode;
 
-	/* relatime: the time of access is kept only until it is later than the last change. */
-	if ((i->accessed > i->modified && i->accessed > i->changed) || n->volume->no_access_times || n->volume->read_only)
+	/* relatime: the time of access is kept only until it is later than the last change. It is not worth a commit either. */
+	if ((i->accessed > i->modified && i->accessed > i->changed) || n->volume->no_access_times || n->volume->read_only || ext2_commit_due(n->volume->ext2))
 		return;
 	i->accessed = time_calendar();
 	vnode_changed(n, false);

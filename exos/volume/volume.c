@@ -78,6 +78,17 @@ static void volume_free(struct volume *v)
 	heap_free(v);
 }
 
+/* What was written to a volume that has failed since goes nowhere. */
+static void drop_unwritten(struct volume *v)
+{
+	LIST_FOR_EACH (l, &v->idle) {
+		struct vnode *n = CONTAINER_OF(l, struct vnode, idle_link);
+
+		if (!n->reading && !n->writing)
+			cache_drop(n, 0);
+	}
+}
+
 /* Everything that nobody uses goes. Only the root may be left, with the mount's reference. Holding. */
 static bool everything_unused(struct volume *v)
 {
@@ -86,56 +97,62 @@ static bool everything_unused(struct volume *v)
 	vnodes_free_unwanted(v);
 	do { /* a directory is free when what was found in it is */
 		before = v->vnode_count;
+		if (v->failed)
+			drop_unwritten(v);
 		vnodes_trim(v, 0);
 	} while (v->vnode_count < before);
 	return v->vnode_count == 1 && v->root->inode.refs == 1;
 }
 
+/* Whoever has died in the midst of a change or a commit has left what only the machine's end clears away. */
+static int structure_end(struct volume *v)
+{
+	struct ext2 *e = v->ext2;
+
+	v->ext2 = NULL;
+	if (!v->failed)
+		return ext2_close(e);
+	if (!v->broken && !v->committing)
+		ext2_abandon(e);
+	return -EIO;
+}
+
+/* Holding, or broken. */
 static int end_holding(struct volume *v)
 {
 	struct vnode *root = v->root;
-	int err;
 
 	v->ending = true;
-	vnodes_carry(v);
+	if (!v->broken)
+		vnodes_carry(v);
 	inode_put(&root->inode);
 	vnode_forget(root);
-	err = ext2_close(v->ext2);
-	v->ext2 = NULL;
-	return err;
+	return structure_end(v);
 }
 
 /* Writes that are begun while the sync waits need another. */
 static int end(struct mount *m)
 {
 	struct volume *v = m->data;
-	int err = 0, result = 0;
+	int err, result = 0;
 	bool unused = false;
 
-	for (int pass = 0; pass < END_PASSES && !unused && !v->failed; pass++) {
+	for (int pass = 0; pass < END_PASSES && !unused; pass++) {
 		result = volume_sync(v);
-		err = hold_take(v);
-		if (err)
-			break;
+		while (v->under_way[0] || v->under_way[1])
+			wait_surely(&v->written);
+		err = hold_take(v); /* nobody is in a volume that is broken */
 		unused = everything_unused(v) && list_empty(&v->dirty);
-		if (!unused)
+		if (!unused && !err)
 			hold_give(v);
-	}
-	if (v->failed) {
-		if (v->vnode_count > 1 || v->root->inode.refs > 1)
-			return -EBUSY;
-		inode_put(&v->root->inode);
-		v->root->node->owner = NULL;
-		ext2_abandon(v->ext2);
-		owner_end(v);
-		volume_free(v);
-		return -EIO;
 	}
 	if (!unused)
 		return -EBUSY;
+	hold_give(v);
+	owner_end(v); /* the last who may want it */
+	hold_take(v);
 	err = end_holding(v);
 	hold_give(v);
-	owner_end(v);
 	volume_free(v);
 	return err ? err : result;
 }

@@ -218,9 +218,11 @@ static ssize write_from(struct file *f, const char *from, size_t size, uint64_t 
 	if (!size)
 		return 0;
 	if (v->failed || v->read_only)
-		return v->failed ? -EIO : -EROFS;
+		return v->broken ? -EIO : -EROFS;
 	if (v->dirty_pages >= v->policy.dirty_most)
 		volume_throttle(v);
+	if (ext2_commit_due(v->ext2))
+		volume_commit(v, ext2_running(v->ext2));
 	writer_take(n);
 	if (f->flags & OPEN_APPEND) /* wherever it is asked for, as on Linux; and where the end is now */
 		*offset = n->inode.size;
@@ -341,7 +343,7 @@ int volume_truncate(struct inode *i, uint64_t size)
 	int err = 0;
 
 	if (volume_writable(i))
-		return n->volume->failed ? -EIO : -EROFS;
+		return n->volume->broken ? -EIO : -EROFS;
 	if (size > ext2_size_max(n->volume->ext2))
 		return -EFBIG;
 	inode_ref(i);
