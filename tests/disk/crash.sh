@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # What a power cut leaves on a disk (tests/disk/crash): a workload runs with every write and flush logged, and the disks that a cut could leave are made from the log. Each is recovered, by the file system's own code or by e2fsck in turns; then e2fsck finds nothing
-# to say, and everything that was synced is there. STATES: how many in all (1200); SEED: of the workloads and of the cuts (1); STEPS: of a workload (150).
+# to say, and everything that was synced is there. STATES: how many (600); SEED: of the workload and of the cuts (1); STEPS: of the workload (150); BLOCK: the file system's (4096).
 here=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd -P)
 # shellcheck source=tests/lib.sh
 . "$here/../lib.sh"
 
-STATES=${STATES:-1200} SEED=${SEED:-1} STEPS=${STEPS:-150}
-MARKER=$((40 << 20)) # behind the file system
+STATES=${STATES:-600} SEED=${SEED:-1} STEPS=${STEPS:-150} BLOCK=${BLOCK:-4096}
+MARKER=$((25 << 20)) # behind the file system
 
 tools() {
 	local name
@@ -20,8 +20,8 @@ tools() {
 # log_run NAME SEED MKE2FS-OPTIONS...: the workload on a fresh disk: $scratch/NAME.{base,log,promises}.
 log_run() {
 	local disk=$scratch/$1 node
-	truncate -s $((41 << 20)) "$disk.base"
-	mke2fs -q -t ext3 "${@:3}" "$disk.base" 32M || return
+	truncate -s $((26 << 20)) "$disk.base"
+	mke2fs -q -t ext3 "${@:3}" "$disk.base" 24M || return
 	cp --sparse=always "$disk.base" "$disk.img"
 	: >"$disk.log"
 	node="{\"driver\":\"blklogwrites\",\"file\":{\"driver\":\"file\",\"filename\":\"$disk.img\"},\"log\":{\"driver\":\"file\",\"filename\":\"$disk.log\"},\"log-sector-size\":512}"
@@ -32,13 +32,13 @@ log_run() {
 # Called for each state: state.sh NAME SEED MARKER NUMBER.
 state_command() {
 	cat >"$scratch/state" <<END
-#!/bin/bash
+#!/bin/sh
 disk=$scratch/\$1.state
 said=\$("$here/crash/recover.sh" "$scratch" "\$disk" "\$4") || { echo "# recovery: \$said"; exit 1; }
 said=\$(e2fsck -fn "\$disk" 2>&1) || { echo "\$said" | sed 's/^/# /'; exit 1; }
 rm -rf "$scratch/\$1.tree" && mkdir "$scratch/\$1.tree" || exit
 debugfs -R "rdump / $scratch/\$1.tree" "\$disk" >/dev/null 2>&1
-"$scratch/check" "$scratch/\$1.tree" "$scratch/\$1.promises" "\$2" "\$3"
+exec "$scratch/check" "$scratch/\$1.tree" "$scratch/\$1.promises" "\$2" "\$3"
 END
 	chmod +x "$scratch/state"
 }
@@ -67,7 +67,6 @@ if ! tools; then
 	not_ok "the tools are built"
 else
 	state_command
-	one a "$SEED" $((STATES / 2)) "blocks of 4096 bytes" -b 4096
-	one b $((SEED + 1)) $((STATES - STATES / 2)) "blocks of 1024 bytes" -b 1024
+	one disk "$SEED" "$STATES" "blocks of $BLOCK bytes" -b "$BLOCK"
 fi
 done_testing

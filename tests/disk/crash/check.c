@@ -40,14 +40,12 @@ static void check_own(const char *name, enum kind kind, uint64_t number, uint64_
 {
 	uint8_t *bytes;
 	ssize_t length = slurp(name, &bytes);
+	size_t own;
 
 	if (length > (ssize_t)length_max)
 		complain(name, "longer than it ever was", (uint64_t)length, length_max);
-	for (ssize_t i = 0; i < length; i++)
-		if (bytes[i] && bytes[i] != byte_of(seed, kind, number, version, (uint64_t)i)) {
-			complain(name, "holds what is not its own", (uint64_t)i, bytes[i]);
-			break;
-		}
+	if (length > 0 && (own = right(bytes, (size_t)length, seed, kind, number, version, 0, 1)) < (size_t)length)
+		complain(name, "holds what is not its own", own, bytes[own]);
 	free(bytes);
 }
 
@@ -60,7 +58,7 @@ static void check_whole(uint64_t number)
 
 	snprintf(name, sizeof(name), "c%lu", number);
 	got = slurp(name, &bytes);
-	if (got != (ssize_t)length || !right(bytes, length, seed, FILE_WHOLE, number, 0, 0))
+	if (got != (ssize_t)length || right(bytes, length, seed, FILE_WHOLE, number, 0, 0, 0) < length)
 		complain(name, "not whole", (uint64_t)got, length);
 	free(bytes);
 }
@@ -81,7 +79,7 @@ static void check_replaced(uint64_t number, uint64_t promised)
 		if ((size_t)got >= sizeof(head))
 			memcpy(&head, bytes, sizeof(head));
 		length = (size_t)got < sizeof(head) ? 0 : length_of(seed, FILE_REPLACED, number, head.version);
-		if (!length || head.magic != REPLACED_MAGIC || (size_t)got != length || !right(bytes + 16, length - 16, seed, FILE_REPLACED, number, head.version, 16))
+		if (!length || head.magic != REPLACED_MAGIC || (size_t)got != length || right(bytes + 16, length - 16, seed, FILE_REPLACED, number, head.version, 16, 0) < length - 16)
 			complain(name, "torn", (uint64_t)got, length);
 		else if (head.version < promised)
 			complain(name, "older than promised", head.version, promised);
@@ -99,7 +97,7 @@ static void check_appended(uint64_t number, uint64_t promised)
 	got = slurp(name, &bytes);
 	if (got < (ssize_t)promised)
 		complain(name, "shorter than promised", (uint64_t)got, promised);
-	else if (promised && !right(bytes, promised, seed, FILE_APPENDED, number, 0, 0))
+	else if (promised && right(bytes, promised, seed, FILE_APPENDED, number, 0, 0, 0) < promised)
 		complain(name, "promised bytes are wrong", promised, 0);
 	free(bytes);
 	if (got > 0)
@@ -120,7 +118,7 @@ static void check_tree(uint64_t number, enum kind kind)
 		uint8_t *bytes;
 
 		snprintf(name, sizeof(name), "t%lu/%s%d", number, i % 2 ? "in/" : "", i);
-		if (slurp(name, &bytes) != 700 || !right(bytes, 700, seed, TREE_WHOLE, number, (uint64_t)i, 0))
+		if (slurp(name, &bytes) != 700 || right(bytes, 700, seed, TREE_WHOLE, number, (uint64_t)i, 0, 0) < 700)
 			complain(name, "not whole", number, (uint64_t)i);
 		free(bytes);
 	}

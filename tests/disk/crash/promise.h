@@ -30,22 +30,31 @@ static inline uint64_t mixed(uint64_t x)
 	x *= 0xc4ceb9fe1a85ec53ul;
 	return x ^ x >> 33;
 }
-/* The byte at `at` of a version of a file; never 0, so that it can be told from a hole. */
-static inline uint8_t byte_of(uint64_t seed, enum kind kind, uint64_t number, uint64_t version, uint64_t at)
-{
-	return (uint8_t)(mixed(seed + mixed(kind + 16 * number) + mixed(version * 0x9e3779b97f4a7c15ul) + (at / 8)) >> at % 8 * 8) | 1;
-}
+/* The bytes of a version of a file, eight by eight; none is 0, so that they can be told from a hole. */
+static inline uint64_t base_of(uint64_t seed, enum kind kind, uint64_t number, uint64_t version) { return seed + mixed(kind + 16 * number) + mixed(version * 0x9e3779b97f4a7c15ul); }
+static inline uint64_t word_of(uint64_t base, uint64_t word) { return mixed(base + word) | 0x0101010101010101ul; }
 static inline void fill(uint8_t *to, size_t n, uint64_t seed, enum kind kind, uint64_t number, uint64_t version, uint64_t at)
 {
-	for (size_t i = 0; i < n; i++)
-		to[i] = byte_of(seed, kind, number, version, at + i);
+	uint64_t base = base_of(seed, kind, number, version), word = word_of(base, at / 8);
+
+	for (size_t i = 0; i < n; i++, at++) {
+		if (at % 8 == 0)
+			word = word_of(base, at / 8);
+		to[i] = (uint8_t)(word >> at % 8 * 8);
+	}
 }
-static inline int right(const uint8_t *bytes, size_t n, uint64_t seed, enum kind kind, uint64_t number, uint64_t version, uint64_t at)
+/* How many of the bytes are right, from the first on; with `holes`, a 0 is right too. */
+static inline size_t right(const uint8_t *bytes, size_t n, uint64_t seed, enum kind kind, uint64_t number, uint64_t version, uint64_t at, int holes)
 {
-	for (size_t i = 0; i < n; i++)
-		if (bytes[i] != byte_of(seed, kind, number, version, at + i))
-			return 0;
-	return 1;
+	uint64_t base = base_of(seed, kind, number, version), word = word_of(base, at / 8);
+
+	for (size_t i = 0; i < n; i++, at++) {
+		if (at % 8 == 0)
+			word = word_of(base, at / 8);
+		if (bytes[i] != (uint8_t)(word >> at % 8 * 8) && (bytes[i] || !holes))
+			return i;
+	}
+	return n;
 }
 
 #define LENGTH_MAX 40000
