@@ -213,6 +213,8 @@ static void fill_root(void)
 		panic("more than %d arguments or environment variables", START_STRINGS);
 	if (error)
 		panic(START_FILE " is damaged");
+	if (start_file.plain)
+		link_start(true);
 	if (start_file.root) /* which has its files */
 		return;
 	error = cpio_unpack(archive, archive_length);

@@ -50,6 +50,8 @@ int start_file_parse(struct start_file *to, char *bytes, size_t length)
 		else if ((v = value(record, "tty")) && strlen(v) == 3)
 			for (int i = 0; i < 3; i++)
 				to->terminal[i] = v[i] == '1';
+		else if (value(record, "plain"))
+			to->plain = true;
 		else if ((v = value(record, "rows")))
 			to->rows = (uint16_t)number(v);
 		else if ((v = value(record, "columns")))

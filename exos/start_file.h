@@ -12,6 +12,7 @@ struct start_file {
 	const char *instead; /* with a root on a disk: the path of the host's program, if the disk does not have that one; null: none */
 	const char *cwd;
 	bool terminal[3];
+	bool plain; /* nobody is at the other end of the link: the first serial line is the terminal (tty/link.h) */
 	uint16_t rows, columns;
 	uint32_t root; /* the disk whose file system is the root, counted from 1; 0: none */
 	uint64_t epoch; /* seconds; 0: the machine's clock is right */

@@ -24,6 +24,14 @@ dependencies_of() {
 		echo 'binutils objdump assembler, linker and listings'
 		echo 'make make builds what has changed'
 		;;
+	image)
+		echo 'e2fsprogs /sbin/mke2fs makes file systems of folders'
+		echo 'grub-common grub-mkrescue makes images that boot'
+		echo 'grub-pc-bin /usr/lib/grub/i386-pc/multiboot2.mod the boot loader in them'
+		echo 'xorriso xorriso writes them, for GRUB'
+		echo 'mtools mformat writes them, for GRUB'
+		echo 'qemu-utils qemu-img turns them into the emulator'"'"'s own format'
+		;;
 	linux)
 		echo 'linux-image-amd64 /boot/vmlinuz-*-amd64 the Linux kernel that is the baseline'
 		;;
@@ -39,8 +47,8 @@ dependencies_of() {
 		echo 'curl curl a client of the servers in the machine'
 		echo 'redis-tools redis-benchmark a client, and the program that the package redis-server starts'
 		echo 'gcc-bpf bpf-gcc compiles handlers that the kernel runs'
-		echo 'e2fsprogs /sbin/mke2fs makes and checks file systems on disks'
 		dependencies_of plots
+		dependencies_of image
 		;;
 	bench)
 		echo 'curl curl a client of the servers that are measured'

@@ -19,7 +19,7 @@ usage: ./exo COMMAND ...
   debug [OPTIONS] [--] [PROGRAM [ARGS...]]   as run, stopped under gdb
   test [NAME...]                             run all tests, or those named
   bench [NAME...] [--json FILE]              measure ExOS and Linux side by side; with --plots, draw the figures
-  image FORMAT FILE [OPTIONS]                a bootable image (not yet)
+  image FORMAT FILE [OPTIONS]                a root file system on a disk, or an image that boots elsewhere
   help [COMMAND]                             more about a command
 
 Try ./exo run, and type `ls`, `ps`, `exit 3`. Missing Debian packages are installed at first use.
@@ -129,8 +129,20 @@ END
 
 help_image() {
 	cat <<'END'
-usage: ./exo image FORMAT FILE [OPTIONS]
+usage: ./exo image disk FILE [--root DIR] [--size SIZE] [--file HOST[:GUEST]]...
+       ./exo image iso|qcow2|elf FILE [OPTIONS] [--] [PROGRAM [ARGS...]]
 
-A bootable image (iso, qcow2, elf) to run elsewhere: not yet.
+disk: a root file system (ext3) for ./exo run --root FILE: what is in DIR, or BusyBox with its links. A folder that has no BusyBox, /bin/sh,
+/etc/passwd, group, hosts or resolv.conf gets them. Files that belong to whoever makes the image belong to root in it. SIZE (such as 2G): of the
+whole disk; without it there is a quarter more than the files take, and 64 MiB. FILE must not be there yet. Where the memory that a
+machine has is not enough for a --root DIR, this is the way.
+
+The others are kernel, library, root file system and PROGRAM (a shell without it) in one file that boots on a PC or another emulator. The first
+serial line (COM1) is the terminal; when PROGRAM ends, the machine is switched off. Options as for ./exo run (--file, --root DIR, --env);
+those of the emulator (--mem, --smp, --net ...) mean nothing here.
+  iso     a CD, or USB stick, that a PC's BIOS boots: qemu-system-x86_64 -M q35 -m 512 -nodefaults -display none -serial stdio -cdrom FILE
+  qcow2   the same as a disk of the emulator: -drive file=FILE,if=virtio in place of -cdrom FILE
+  elf     for loaders that start a kernel by PVH or Multiboot2: -kernel FILE
+On a CPU without RDRAND or with few features, such as QEMU's default model, add -cpu max.
 END
 }

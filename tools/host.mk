@@ -10,6 +10,9 @@ $(BUILD)/link: $(wildcard tools/link/*.c) $(wildcard tools/link/*.h) exos/tty/li
 $(BUILD)/linux-init: $(wildcard tools/init/*.[ch]) exos/tty/link.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -static -o $@ $(filter %.c,$^)
+$(BUILD)/join: tools/join.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $<
 $(BUILD)/tsc: tools/tsc.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(TOOL_FLAGS) -o $@ $<

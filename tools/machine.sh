@@ -1,4 +1,4 @@
-# ./exo run, linux, debug: makes the root file system, finds PROGRAM, puts the machine together and runs it. Sourced.
+# ./exo run, linux, debug, and what image.sh needs: makes the root file system, finds PROGRAM, puts the machine together and runs it. Sourced.
 # shellcheck shell=bash disable=SC2154
 
 # shellcheck source=tools/network.sh
@@ -13,7 +13,8 @@ CACHES=256/1:256/4:256/8 # KiB/ways: what --cachesim models
 FIXED_TIME=1767225600 # 2026-01-01T00:00:00Z: what the clock says when time is counted in instructions
 
 # The options, as machine_options leaves them; and what the baseline's archive has beside them.
-files=() beside=() guest_env=() program=() root_folder='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count='' profile='' cpu_model=''
+files=() beside=() guest_env=() program=() root_folder='' root_image='' memory=512M cpus=1 icount='' timeout='' machine=microvm accelerator='' keep='' module='' policy='' cachesim='' count='' profile='' cpu_model='' size=''
+elsewhere= # set: the image is for a machine that this host does not run, whose terminal is a serial line
 
 # set_env K=V: the later of two values of one name counts.
 set_env() {
@@ -36,8 +37,8 @@ machine_options() {
 		--kvm | --tcg) accelerator=${option#--} ;;
 		--keep) keep=1 ;;
 		--no-net) no_net=1 ;;
-		--file | --root | --disk | --blockdev | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | --profile | --cpu | \
-			--file=* | --root=* | --disk=* | --blockdev=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
+		--size | --file | --root | --disk | --blockdev | --publish | --net | --env | --mem | --smp | --timeout | --machine | --module | --arbiter | --cachesim | --count | --profile | --cpu | \
+			--size=* | --file=* | --root=* | --disk=* | --blockdev=* | --publish=* | --net=* | --env=* | --mem=* | --smp=* | --timeout=* | --machine=* | \
 			--module=* | --arbiter=* | --cachesim=* | --count=* | --profile=* | --cpu=*)
 			if [[ $option == *=* ]]; then
 				value=${option#*=}
@@ -90,6 +91,10 @@ machine_option() {
 		policy=$2
 		[ -f "$policy" ] || policy=$root/apps/arbiter/policies/$2.policy
 		[ -r "$policy" ] || die "--arbiter $2: no such policy; there are: $(policy_names)"
+		;;
+	--size)
+		[ "$command" = image ] || die "--size: only ./exo image has it"
+		size=$(numfmt --from=iec "${2%[bB]}" 2>/dev/null) || die "--size $2: a size such as 512M is expected"
 		;;
 	--count | --profile)
 		[[ $2 != *,* ]] || die "$1 $2: a file without commas in its name is expected"
@@ -193,6 +198,10 @@ start_records() {
 			terminals+=0
 		fi
 	done
+	if [ -n "$elsewhere" ]; then
+		operations+=(--start cwd=/ --start tty=111 --start plain=1)
+		return
+	fi
 	[ -z "$icount" ] || epoch=$FIXED_TIME
 	operations+=(--start cwd=/ --start "tty=$terminals" --start "rows=${rows:-24}" --start "columns=${columns:-80}"
 		--start "epoch=$epoch")
@@ -302,7 +311,7 @@ machine_prepare() {
 	machine_options "$@"
 	attach_root
 	network_decide
-	[ ${#program[@]} -gt 0 ] || [ ! -t 0 ] || guest_env+=('PS1=exo:\w\$ ')
+	[ ${#program[@]} -gt 0 ] || [[ ! -t 0 && -z $elsewhere ]] || guest_env+=('PS1=exo:\w\$ ')
 	# shellcheck disable=SC2086 # lists of words
 	depend $tasks
 	if [ -n "$cachesim" ]; then

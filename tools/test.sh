@@ -29,6 +29,7 @@ test_target() {
 	linux/ipc_smp) echo tests/exos/{ipc,lrpc,rpc,rpc_hostile} ;;
 	linux/revoke) echo bench/cache ;;
 	linux/cachesim) echo cachesim.so libexos.a ;;
+	disk/root) echo join ;;
 	esac
 }
 

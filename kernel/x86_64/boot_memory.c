@@ -1,4 +1,4 @@
-/* The boot loader's word on memory, module and command line: PVH's hvm_start_info or Multiboot2's tags, into one form. */
+/* The boot loader's word on memory, module and command line: PVH's hvm_start_info or Multiboot2's tags, into one form. A module that is part of the kernel's file counts if the loader has none. */
 #include <kernel/boot.h>
 #include <kernel/log.h>
 #include <kernel/x86_64/cpu.h>
@@ -94,6 +94,7 @@ static void read_multiboot(uint64_t information)
 void boot_memory_read(uint32_t magic, uint32_t information)
 {
 	extern char kernel_end[];
+	extern const volatile uint64_t boot_module_joined[2]; /* boot.S; written in the file, after it was linked */
 	const struct pvh_start *start = physical(information);
 
 	boot_memory.command_line = "";
@@ -103,6 +104,8 @@ void boot_memory_read(uint32_t magic, uint32_t information)
 		read_pvh(start);
 	else
 		refuse("started by a loader that speaks neither PVH nor Multiboot2");
+	if (!boot_memory.module.end)
+		boot_memory.module = (struct boot_range){ boot_module_joined[0], boot_module_joined[1] };
 	if (!boot_memory.ranges)
 		refuse("the loader reports no usable memory");
 	allocated = kernel_physical(kernel_end);

@@ -107,6 +107,59 @@ is "$output" kept "and it is written"
 dd if="$parted" of="$scratch/part" bs=1M skip=9 count=96 status=none
 clean "and clean" "$scratch/part"
 
+# ./exo image disk: of a folder, and of nothing but BusyBox.
+image() { capture "$root/exo" image "$@"; }
+if ! on_linux; then
+	mkdir "$tree/many" && (cd "$tree/many" && for i in {1..1500}; do echo "$i" >"file $i"; done)
+	image disk "$scratch/made" --root "$tree" --file "$scratch/text:/etc/text"
+	is "$status" 0 "image disk"
+	clean "the image is clean" "$scratch/made"
+	mkdir "$scratch/dumped"
+	debugfs -R "rdump / $scratch/dumped" "$scratch/made" >/dev/null 2>&1
+	cp "$scratch/text" "$tree/etc/text"
+	is "$(diff -r --no-dereference "$tree" "$scratch/dumped")" "$(printf 'Only in %s: %s\n' "$scratch/dumped" dev "$scratch/dumped/etc" group "$scratch/dumped/etc" hosts "$scratch/dumped/etc" passwd "$scratch/dumped/etc" resolv.conf "$scratch/dumped" lost+found "$scratch/dumped" proc "$scratch/dumped" tmp)" \
+		"it has the folder, the file that was named, and what a root needs"
+	run --root "$scratch/made" -- bash -c 'cd /many; cat * | sha256sum | cat; [ -O /bin/bash ] && ls | wc -l'
+	is "$output" "$(cd "$tree/many" && cat ./* | sha256sum)"$'\n1500' "and is run"
+	image disk "$scratch/made" --root "$tree"
+	is "$status" 125 "an image that is there already is not replaced"
+	image disk "$scratch/small" --root "$tree" --size 1M
+	is "$status" 125 "a size that is not enough: 125"
+	like "$errors" '--size' "and it is said"
+	is "$(cd "$scratch" && ls -d small* 2>/dev/null)" "" "and nothing is left of it"
+	image disk "$scratch/base" --size 32M
+	is "$status $(stat -c %s "$scratch/base")" "0 33554432" "image disk without --root: BusyBox"
+	run --root "$scratch/base" -- sh -c 'ls /bin | grep -x cat; mkdir /new && echo made'
+	is "$output" $'cat\nmade' "which is run"
+	clean "and clean" "$scratch/base"
+
+	mkdir -p "$scratch/mine/folder" "$scratch/fake" && echo text >"$scratch/mine/folder/file" && ln -s file "$scratch/mine/folder/link"
+	if [ "$(id -u)" -eq 0 ]; then # as if somebody else made it
+		chown -hR 1234:1234 "$scratch/mine"
+		printf '#!/bin/sh\necho 1234\n' >"$scratch/fake/id" && chmod 755 "$scratch/fake/id"
+	fi
+	PATH=$scratch/fake:$PATH image disk "$scratch/owned" --root "$scratch/mine" --size 32M
+	is "$(for name in folder folder/file folder/link; do debugfs -R "stat /$name" "$scratch/owned" 2>/dev/null; done | grep -c 'User: *0 *Group: *0 ')" 3 "what belongs to whoever makes the image is root's in it"
+
+	# What boots by itself, on a machine that only has it and a serial line.
+	for format in iso qcow2 elf; do
+		image $format "$scratch/boots.$format" --file "$scratch/text:/etc/text" --env NAME=value -- sh -c 'read x </etc/text; echo "booted: $x $NAME $(tty)"; exit 0'
+		is "$status" 0 "image $format"
+		case $format in
+		iso) from=(-cdrom "$scratch/boots.iso") ;;
+		qcow2) from=(-drive "file=$scratch/boots.qcow2,if=virtio") ;;
+		elf) from=(-kernel "$scratch/boots.elf") ;;
+		esac
+		capture timeout 100 qemu-system-x86_64 -M q35 -cpu max -m 256 -nodefaults -no-user-config -display none -no-reboot -serial stdio "${from[@]}" </dev/null
+		is "$status" 0 "image $format: the machine is switched off when PROGRAM has ended"
+		like "$output" 'booted: new value /dev/' "image $format: it boots and runs PROGRAM"
+	done
+	image tape "$scratch/tape"
+	is "$status" 125 "a format that there is not: 125"
+	image iso "$scratch/no" --disk "$disk"
+	is "$status" 125 "an option of the machine: 125"
+fi
+
 # The baseline boots the same disk.
 if ! on_linux && compgen -G '/boot/vmlinuz-*-amd64' >/dev/null; then
 	capture "$root/exo" linux --no-net --timeout 200 --root "$disk" --file "$scratch/text:/root/both" -- bash -c 'read kernel </proc/sys/kernel/ostype; echo $kernel; cat /root/file /root/both; echo three >>/root/file; exit 6'
