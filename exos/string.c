@@ -9,10 +9,12 @@
 #define VECTOR_LEAST 192
 
 typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+typedef uint32_t __attribute__((may_alias, aligned(1))) half;
 #define WORD sizeof(word)
 #define ONES 0x0101010101010101ul
 
 static inline word word_at(const void *p, size_t at) { return *(const word *)((const char *)p + at); }
+static inline uint32_t half_at(const void *p, size_t at) { return *(const half *)((const char *)p + at); }
 static inline void word_set(void *p, size_t at, word w) { *(word *)((char *)p + at) = w; }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
@@ -88,6 +90,11 @@ int memcmp(const void *a, const void *b, size_t n)
 
 	while (at + WORD <= n && word_at(a, at) == word_at(b, at))
 		at += WORD;
+	/* Of what is left the last word, some of which has been compared; names are short, so half a word is worth its while. */
+	if (at && at + WORD > n && word_at(a, n - WORD) == word_at(b, n - WORD))
+		return 0;
+	if (!at && n >= WORD / 2 && n < WORD && half_at(a, 0) == half_at(b, 0) && half_at(a, n - WORD / 2) == half_at(b, n - WORD / 2))
+		return 0;
 	for (; at < n; at++) {
 		int difference = ((const uint8_t *)a)[at] - ((const uint8_t *)b)[at];
 
@@ -99,13 +106,21 @@ int memcmp(const void *a, const void *b, size_t n)
 
 size_t strlen(const char *s) { return strnlen(s, SIZE_MAX); }
 
+/* By aligned words, which lie in one page: so nothing is touched that need not be there. */
 size_t strnlen(const char *s, size_t max)
 {
 	size_t n = 0;
 
-	while (n < max && s[n])
-		n++;
-	return n;
+	for (; ((uintptr_t)s + n) % WORD; n++)
+		if (n >= max || !s[n])
+			return n;
+	for (; n < max; n += WORD) {
+		word w = word_at(s, n), ends = (w - ONES) & ~w & ONES << 7;
+
+		if (ends)
+			return MIN(max, n + (size_t)__builtin_ctzl(ends) / 8);
+	}
+	return max;
 }
 
 int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }

@@ -150,6 +150,7 @@ bench_job() {
 	ash.*) bench_ash | grep -v '^figure ' ;;
 	'ash load.'*) bench_ash | sed -n 's/^figure //p' ;;
 	wall.* | smp.* | http.* | bulk.* | lookup.* | io.* | disk.* | rate.*) "bench_${1%.*}" "${1##*.}" ;;
+	'io table.'*) disk_table "${1##*.}" ;;
 	colour.*) bench_misses "${1##*.}" colour ;;
 	*) bench_program "${1##*.}" ${1%.*} ;;
 	esac
@@ -163,9 +164,9 @@ bench_cache() {
 	case $1 in
 	http | bulk) files=("$root/tools/bench_net.sh") ;;
 	lookup) files=("$root/tools/bench_net.sh" "$build/apps/lookup") ;;
-	io | disk) files+=("$root/tools/bench_disk.sh") ;;
+	io | 'io table' | disk) files+=("$root/tools/bench_disk.sh") ;;
 	esac
-	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}" && { [ "$1" != io ] || disk_tree; }) | sha256sum | cut -c1-16)"
+	echo "$(bench_cache_stem "$1").$( (echo "$1" && cat "${files[@]}" && { [[ $1 != io* ]] || disk_tree; }) | sha256sum | cut -c1-16)"
 }
 
 bench_said() { # JOB: what it is, in words
@@ -236,7 +237,7 @@ bench_measure() {
 	for job in "$@"; do
 		case $job in
 		wall.* | smp.* | rate.*) timed+=("$job") ;;
-		http.linux | bulk.linux | lookup.linux | io.linux | disk.linux)
+		http.linux | bulk.linux | lookup.linux | io.linux | 'io table.linux' | disk.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
 				cp "$cache" "$results/$job"
@@ -244,7 +245,7 @@ bench_measure() {
 				timed+=("$job")
 			fi
 			;;
-		http.* | bulk.* | lookup.* | io.* | disk.*) timed+=("$job") ;;
+		http.* | bulk.* | lookup.* | io.* | 'io table.'* | disk.*) timed+=("$job") ;;
 		*.linux)
 			cache=$(bench_cache "${job%.*}") || exit
 			if [ -z "$fresh" ] && [ -s "$cache" ]; then
@@ -379,7 +380,7 @@ bench_prepare() {
 		target=$(bench_target "$command") || exit
 		[ -z "$target" ] || targets+=("$target")
 		[ "$command" != colour ] || targets+=(cachesim.so)
-		case $command in http | bulk | lookup | io | disk) targets+=(count.so) ;; esac
+		case $command in http | bulk | lookup | io | 'io table' | disk) targets+=(count.so) ;; esac
 	done
 	depend machine linux bench
 	build_targets "${targets[@]}"

@@ -173,3 +173,15 @@ bench_rate() {
 		paste -d ' ' "$results/rate.run.$pair" "$results/rate.linux.$pair"
 	done | awk '{ all[$1] = all[$1] " " int($4 * 100 / $2) } END { for (row in all) print "# " row ", ExOS against Linux in percent, by pairs:" all[row] }'
 }
+
+# disk_table SYSTEM: the phases of `io` as a figure's columns.
+disk_table() {
+	set -o pipefail
+	bench_io "$1" | awk '
+		BEGIN { n = split("copy unpack tree diff compile delete", phase, " ") }
+		{ value[$1] = $2 }
+		END {
+			print "phase cold warm"
+			for (i = 1; i <= n; i++) print i, value["io." phase[i] ".cold"], value["io." phase[i] ".warm"]
+		}'
+}

@@ -49,7 +49,7 @@ function style_sheet(    colour) {
 	print "</style>"
 }
 
-{ $0 = hexadecimal($0); sub(/[ \t]+$/, "") }
+{ $0 = hexadecimal($0); gsub(/ = '/, "='"); sub(/[ \t]+$/, "") }
 /^$/ { next }
 /<filter/ { skipping = 1 } # for text in boxes
 skipping { if (/<\/filter>/) skipping = 0; next }

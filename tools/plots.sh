@@ -33,7 +33,7 @@ plots_check() {
 		[ -n "$program" ] || die "$file: '# data VARIABLE SYSTEM PROGRAM [ARGS...]' is expected"
 		[[ $variable =~ ^[a-z_]+$ ]] || die "$file: $variable: no name for a variable"
 		[ -n "$(plots_job "$system" "$program")" ] || die "$file: $system: exos or linux is expected"
-		[[ -f $root/bench/$program.c || -f $root/bench/kernel/$program.c ]] || die "$file: there is no bench/$program.c"
+		[[ $program == io || -f $root/bench/$program.c || -f $root/bench/kernel/$program.c ]] || die "$file: there is no bench/$program.c"
 		grep -v '^#' "$file" | grep -qw "$variable" || die "$file: the data $variable are not drawn"
 	done < <(plots_data "$file")
 	[ "$lines" -gt 0 ] || die "$file: there is no line of data"

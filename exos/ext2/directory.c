@@ -5,18 +5,28 @@
 
 #define AHEAD 32u /* blocks that are asked for at once */
 
+/* Loads that the compiler need not call memcpy for. */
+typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+typedef uint32_t __attribute__((may_alias, aligned(1))) half;
+
+/* By words; the last may have bytes again that were in the one before. */
 uint32_t e2_hash(const char *name, size_t length)
 {
-	uint64_t hash = length * 0x9e3779b97f4a7c15u, word;
+	const char *end = name + length;
+	uint64_t hash = length * 0x9e3779b97f4a7c15u, last = 0;
 
-	for (; length >= 8; length -= 8, name += 8) {
-		memcpy(&word, name, 8);
-		hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+	for (; end - name > 8; name += 8) {
+		hash = (hash ^ *(const word *)name) * 0xff51afd7ed558ccdu;
 		hash ^= hash >> 32;
 	}
-	for (word = 0; length; length--)
-		word = word << 8 | (uint8_t)name[length - 1];
-	hash = (hash ^ word) * 0xff51afd7ed558ccdu;
+	if (length >= 8)
+		last = *(const word *)(end - 8);
+	else if (length >= 4)
+		last = (uint64_t)*(const half *)(end - 4) << 32 | *(const half *)name;
+	else
+		while (end > name)
+			last = last << 8 | (uint8_t)*--end;
+	hash = (hash ^ last) * 0xff51afd7ed558ccdu;
 	return (uint32_t)(hash ^ hash >> 32);
 }
 

@@ -101,7 +101,7 @@ static void run_end(struct run *r, int err)
 {
 	struct vnode *n = r->builder.node;
 	struct volume *v = n->volume;
-	uint64_t first = r->first / v->page_blocks, promised = 0;
+	uint64_t first = r->first / v->page_blocks, promised = 0, placed;
 
 	for (uint32_t i = 0; i < r->pages; i++) {
 		uint64_t *slot = cache_slot(&n->tree, first + i);
@@ -122,9 +122,10 @@ static void run_end(struct run *r, int err)
 		n->disk_error = (uint32_t)-err;
 		log_line("%s: %lu pages of inode %lu have no place: error %d", v->mount ? v->mount->source : "volume", (uint64_t)r->pages, n->inode.number, -err);
 	}
-	n->placed_size = MAX(n->placed_size, MIN((first + r->pages) * FRAME_SIZE, n->inode.size));
+	placed = MAX(n->placed_size, MIN((first + r->pages) * FRAME_SIZE, n->inode.size));
+	vnode_changed(n, r->allocated || placed > n->placed_size); /* what is written over where it was leaves fdatasync nothing to commit */
+	n->placed_size = placed;
 	vnode_refresh(n);
-	vnode_changed(n, true);
 	wake_all(&n->queue);
 }
 

@@ -42,6 +42,14 @@ static bool open_for_writing(const struct volume *v)
 	return false;
 }
 
+static bool only_readable(const struct volume *v)
+{
+	struct ext2_counts c;
+
+	ext2_counts(v->ext2, &c);
+	return c.read_only;
+}
+
 /* A volume that was opened for reading cannot be made writable in place: its journal was not looked after. */
 static int remount(struct mount *m, uint32_t flags)
 {
@@ -55,10 +63,7 @@ static int remount(struct mount *m, uint32_t flags)
 		if (!err)
 			v->read_only = true;
 	} else if (!(flags & MOUNT_READ_ONLY) && v->read_only) {
-		struct ext2_counts c;
-
-		ext2_counts(v->ext2, &c);
-		if (c.read_only || v->failed)
+		if (only_readable(v) || v->failed)
 			return -EROFS;
 		v->read_only = false;
 	}
@@ -287,6 +292,11 @@ static int volume_open(struct volume *v, const char *source)
 	if (err)
 		return err;
 	err = ext2_open(&v->ext2_port, &options, &v->ext2, &why);
+	if (!err && !v->read_only && only_readable(v)) {
+		why = "it has features that are only good to be read: mount it read-only";
+		err = -EROFS;
+		ext2_abandon(v->ext2);
+	}
 	if (err && why)
 		log_line("%s: %s", source, why);
 	if (!err) {

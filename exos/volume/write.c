@@ -173,6 +173,7 @@ static ssize write_bytes(struct vnode *n, const char *from, size_t size, uint64_
 {
 	struct writing w = {.node = n, .library = library};
 	uint64_t at = start, end = start + size;
+	bool grown = false; /* else it is only times that fdatasync may leave out, unless blocks are allocated: that is noted when they are */
 	int err = 0;
 
 	if (end > n->inode.size)
@@ -185,14 +186,16 @@ static ssize write_bytes(struct vnode *n, const char *from, size_t size, uint64_
 		if (err)
 			break;
 		at += part;
-		if (at > n->inode.size)
+		if (at > n->inode.size) {
 			n->inode.size = at;
+			grown = true;
+		}
 		slice_check();
 	}
 	if (at == start)
 		return err;
 	n->inode.modified = n->inode.changed = time_calendar();
-	vnode_changed(n, true);
+	vnode_changed(n, grown);
 	return (ssize)(at - start);
 }
 
@@ -270,7 +273,7 @@ static int fetch_for_writing(struct vnode *n, uint64_t index, uint64_t *slot, bo
 		return err;
 	*slot |= SLOT_MAPPED | SLOT_USED;
 	n->inode.modified = n->inode.changed = time_calendar();
-	vnode_changed(n, true);
+	vnode_changed(n, false);
 	return 0;
 }
 
