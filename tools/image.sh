@@ -5,7 +5,7 @@
 . "$root/tools/machine.sh"
 
 DISK_ROOM=64 # MiB that are free at least in a root on a disk, if nobody says how large it is to be
-FILE_BYTES=5120 # what a file takes beyond its contents: an inode, its name, on average half a block that is not full
+FILE_BYTES=5120 # what a file takes beyond its contents at most: the rest of its last block, its inode, its name
 
 image_main() {
 	local format=${1-} file=${2-}
@@ -47,7 +47,8 @@ image_boots() {
 
 image_iso() { # FILE
 	local log=$work/log
-	mkdir -p "$work/tree/boot/grub" && cp "$build/aegis" "$work/image" "$work/tree/boot/" || die "image: no room in $work"
+	mkdir -p "$work/tree/boot/grub"
+	cp "$build/aegis" "$work/image" "$work/tree/boot/" || die "image: no room in $work"
 	cat >"$work/tree/boot/grub/grub.cfg" <<'END'
 set timeout=0
 menuentry ExOS {
@@ -79,18 +80,18 @@ image_disk() {
 	mv "$new" "$file" || die "image disk: $file cannot be made"
 }
 
-# Contents as they are, in whole blocks; a tenth for what the file system needs for itself, and room.
+# A quarter more than the files take is for what the file system needs for itself; the rest is room.
 image_make_disk() {
-	local counted files=0 bytes=0 from=()
+	local counted number=0 bytes=0 from=()
 	if [ -n "$root_folder" ]; then
 		from=(-d "$root_folder")
 		counted=$(find "$root_folder" -printf '%s\n' | awk -v more=$FILE_BYTES '{ n++; sum += $1 + more } END { printf "%d %d", n, sum }')
-		read -r files bytes <<<"$counted"
+		read -r number bytes <<<"$counted"
 	fi
 	[ -n "$size" ] || size=$((bytes * 5 / 4 + (DISK_ROOM << 20)))
-	[ ${#from[@]} -eq 0 ] || say "image disk: $files files, $((bytes >> 20)) MiB, into a disk of $((size >> 20)) MiB"
+	[ ${#from[@]} -eq 0 ] || say "image disk: $number files, $((bytes >> 20)) MiB, into a disk of $((size >> 20)) MiB"
 	truncate -s $((size >> 12 << 12)) "$new" || die "image disk: $new cannot be made"
-	PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext3 -b 4096 -N $((files + size / 16384 + 256)) "${from[@]}" "$new" >"$work/log" 2>&1 &
+	PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext3 -b 4096 -N $((number + size / 16384 + 256)) "${from[@]}" "$new" >"$work/log" 2>&1 &
 	image_progress $! $((bytes >> 20))
 	wait $! || die "image disk: mke2fs failed ($(tail -n 1 "$work/log")); --size gives it more room"
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLACE 0x1000000ul /* physical: above what PCs and their loaders use for themselves, and the kernel */
+#define PLACE 0x1000000u /* physical: above what PCs and their loaders use for themselves, and the kernel */
 #define PAGE 4096ul
 #define NOTE_MODULE 1
 #define FAILED 125
@@ -46,9 +46,9 @@ static struct bytes read_file(const char *name)
 }
 
 /* Writes the module's place into its note, if that is among these. */
-static bool set_note(uint8_t *notes, size_t size, uint64_t start, uint64_t end)
+static bool set_note(uint8_t *notes, size_t size, uint32_t start, uint32_t end)
 {
-	const uint64_t place[2] = { start, end };
+	const uint32_t place[2] = { start, end };
 	Elf64_Nhdr note;
 
 	for (size_t at = 0; at + sizeof note <= size;) {
@@ -75,6 +75,8 @@ static void add_segment(struct bytes kernel, size_t module_size)
 	if (kernel.size < sizeof header || memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_phnum >= sizeof segments / sizeof *segments)
 		fail("the kernel", "not an ELF file");
 	memcpy(segments, kernel.at + header.e_phoff, header.e_phnum * sizeof *segments);
+	if (module_size > UINT32_MAX - PLACE)
+		fail("the root file system", "too large for one file: what is loaded has to lie below 4 GiB");
 	added = &segments[header.e_phnum];
 	*added = (Elf64_Phdr){ .p_type = PT_LOAD, .p_flags = PF_R, .p_offset = (kernel.size + PAGE - 1) & ~(PAGE - 1), .p_vaddr = PLACE, .p_paddr = PLACE,
 		.p_filesz = module_size, .p_memsz = module_size, .p_align = PAGE };
@@ -82,7 +84,7 @@ static void add_segment(struct bytes kernel, size_t module_size)
 		if (segments[i].p_filesz && segments[i].p_offset < header.e_phoff + (header.e_phnum + 1u) * sizeof *segments)
 			fail("the kernel", "no room for another program header");
 		if (segments[i].p_type == PT_NOTE)
-			noted = noted || set_note(kernel.at + segments[i].p_offset, segments[i].p_filesz, PLACE, PLACE + module_size);
+			noted = noted || set_note(kernel.at + segments[i].p_offset, segments[i].p_filesz, PLACE, PLACE + (uint32_t)module_size);
 	}
 	if (!noted)
 		fail("the kernel", "no note about a module");

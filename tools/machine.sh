@@ -1,5 +1,5 @@
 # ./exo run, linux, debug, and what image.sh needs: makes the root file system, finds PROGRAM, puts the machine together and runs it. Sourced.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 
 # shellcheck source=tools/network.sh
 . "$root/tools/network.sh"

@@ -17,12 +17,12 @@
 	/* Where the boot module is if it is part of this file, as `./exo image elf` makes it (tools/join.c): physical addresses of its start and end, zero if it is not. */
 	.section .note.module, "a"
 	.align 4
-	.long 6, 16, 1 /* name size, descriptor size, AEGIS_NOTE_MODULE */
+	.long 6, 8, 1 /* name size, descriptor size, type: the only one of this name */
 	.asciz "Aegis"
 	.align 4
 	.globl boot_module_joined
 boot_module_joined:
-	.quad 0, 0
+	.long 0, 0
 
 	.section .multiboot2, "a"
 	.align 8

@@ -94,7 +94,7 @@ static void read_multiboot(uint64_t information)
 void boot_memory_read(uint32_t magic, uint32_t information)
 {
 	extern char kernel_end[];
-	extern const volatile uint64_t boot_module_joined[2]; /* boot.S; written in the file, after it was linked */
+	extern const volatile uint32_t boot_module_joined[2]; /* boot.S; written in the file, after it was linked */
 	const struct pvh_start *start = physical(information);
 
 	boot_memory.command_line = "";

@@ -20,7 +20,7 @@
 #define DISK "vda"
 #define DISK_WAITS 500 /* of 10 ms */
 #define MAGIC_OFFSET (1024 + 56)
-#define PLACE "/.exos/root"
+#define PLACE "/.root"
 
 static bool has_magic(const char *device)
 {
