@@ -11,7 +11,6 @@
 
 /* One word a frame of the machine: the references to a frame in use; of an idle one, the next idle frame. Only these
  * functions use it. */
-#define FRAME_REFERENCES_VA (EXOS_TABLES_VA + 0x800000000ul)
 #define frame_references    ((uint32_t *)FRAME_REFERENCES_VA)
 
 static inline void *frame_address(frame_t f) { return (void *)(EXOS_WINDOW_VA + (uint64_t)f * FRAME_SIZE); }

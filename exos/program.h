@@ -52,7 +52,7 @@
 enum exos_call { EXOS_CALLS(X) };
 #undef X
 
-enum { EXOS_INFO_MACHINE, EXOS_INFO_FRAMES, EXOS_INFO_ENVIRONMENTS, EXOS_INFO_CLAIMS };
+enum { EXOS_INFO_MACHINE, EXOS_INFO_FRAMES, EXOS_INFO_ENVIRONMENTS, EXOS_INFO_CLAIMS, EXOS_INFO_BLOCKS /* aegis/disk.h; 0: no disk */ };
 
 /* A frame's bytes, bound or not: every frame of the domain is in the window. (aegis/upcall.h, exos/self.h: SELF_VA is the program's own upcall page.) */
 static inline void *exos_frame_bytes(frame_t f) { return (void *)(EXOS_WINDOW_VA + (uint64_t)f * FRAME_SIZE); }

@@ -38,6 +38,7 @@ static void give_frames(uint32_t count)
 		force_at = deadline > now ? deadline - (deadline - now) / 2 : now;
 	else
 		log_line("%u frames are demanded back and %u are idle", count, given);
+	volumes_name_dirty();
 }
 
 void revoke_returned(void)

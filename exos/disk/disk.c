@@ -6,7 +6,6 @@
 #include <exos/lock.h>
 #include <exos/start.h>
 
-#define INFO_VA (EXOS_TABLES_VA + 0xd00000000ul) /* where the kernel's exposed disk_info is bound */
 
 static struct disk *disks[DISKS_MAX]; /* domain lock; null: not ours */
 
@@ -20,9 +19,21 @@ int disk_get(uint32_t number, struct disk **out)
 	return 0;
 }
 
-const struct aegis_disk_info *disk_info(const struct disk *d) { return (const struct aegis_disk_info *)INFO_VA + d->number; }
+const struct aegis_disk_info *disk_info(const struct disk *d) { return (const struct aegis_disk_info *)EXOS_DISK_INFO_VA + d->number; }
 
 uint32_t disk_number(const struct disk *d) { return d->number; }
+
+const struct aegis_block_info *block_table(void)
+{
+	static bool bound; /* domain lock */
+
+	if (!machine_info->block_hashes)
+		return NULL;
+	bound = bound || frame_bind_shared(EXOS_BLOCK_TABLE_VA, machine_info->block_table.first, machine_info->block_table.count, BIND_READ);
+	return bound ? (const struct aegis_block_info *)EXOS_BLOCK_TABLE_VA : NULL;
+}
+
+frame_t disk_queue(const struct disk *d) { return d->queue; }
 
 /* Its extent in slot 0, which is all that requests name. */
 static bool make_queue(struct disk *d)
@@ -74,7 +85,7 @@ void disks_start(void)
 
 	if (!disk_count())
 		return;
-	if (!frame_bind_shared(INFO_VA, info->first, info->count, BIND_READ))
+	if (!frame_bind_shared(EXOS_DISK_INFO_VA, info->first, info->count, BIND_READ))
 		panic("not enough memory for the disks");
 	for (uint32_t n = 0; n < disk_count(); n++) {
 		disks[n] = start_one(n);

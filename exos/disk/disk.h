@@ -22,6 +22,9 @@ uint32_t disk_count(void);
 int disk_get(uint32_t number, struct disk **out);
 const struct aegis_disk_info *disk_info(const struct disk *d);
 uint32_t disk_number(const struct disk *d);
+/* The block table as the kernel exposes it, an entry for each frame of the machine; null: no disk, or no memory to see it. */
+const struct aegis_block_info *block_table(void);
+frame_t disk_queue(const struct disk *d); /* the kernel's name of the domain's queue; the domain's extent is in its slot 0 */
 /* So many frames a request may have, however they lie. */
 static inline uint32_t disk_frames_most(const struct disk *d)
 {

@@ -9,7 +9,6 @@
 #include <exos/self.h>
 #include <exos/start.h>
 
-#define INFO_VA (EXOS_TABLES_VA + 0xc00000000ul) /* where the kernel's exposed net_info is bound */
 #define MTU 1500
 #define SLOTS_LEAST 256
 #define MEMORY_SHARE 128 /* the ring has a slot for so many of the frames of the machine, as far as the kernel allows; half of that is memory */
@@ -36,8 +35,8 @@ const struct aegis_net_info *interface_info(void)
 
 	if (!machine_info->net_devices)
 		return NULL;
-	bound = bound || frame_bind_shared(INFO_VA, machine_info->net.first, 1, BIND_READ);
-	return bound ? (const struct aegis_net_info *)INFO_VA : NULL;
+	bound = bound || frame_bind_shared(EXOS_NET_INFO_VA, machine_info->net.first, 1, BIND_READ);
+	return bound ? (const struct aegis_net_info *)EXOS_NET_INFO_VA : NULL;
 }
 
 struct interface_counts interface_counts(void)

@@ -1,4 +1,5 @@
 /* What a program that specialises asks for: the calls, their checks, and those that need no more than that. Domain lock held. */
+#include <exos/disk/disk.h>
 #include <exos/linux/linux.h>
 #include <exos/program/calls.h>
 #include <exos/program/handler.h>
@@ -40,8 +41,11 @@ int64_t program_info(struct regs *r)
 		[EXOS_INFO_FRAMES] = frame_table,
 		[EXOS_INFO_ENVIRONMENTS] = env_table,
 		[EXOS_INFO_CLAIMS] = claim_table,
+		[EXOS_INFO_BLOCKS] = NULL,
 	};
 
+	if (A0(r) == EXOS_INFO_BLOCKS)
+		return (int64_t)(uintptr_t)block_table();
 	return A0(r) < ARRAY_LENGTH(tables) ? (int64_t)(uintptr_t)tables[A0(r)] : -EINVAL;
 }
 

@@ -6,7 +6,6 @@
 #include <exos/interface/interface.h>
 #include <exos/socket/internet.h>
 
-#define BUFFER_VA     (EXOS_TABLES_VA + 0xd00000000ul)
 #define BUFFER_FRAMES 16
 #define DATAGRAM_MAX  65507
 _Static_assert(DATAGRAM_MAX <= BUFFER_FRAMES * FRAME_SIZE, "it fits");
@@ -21,13 +20,13 @@ static char *buffer(void)
 
 		if (f == NO_FRAME)
 			return NULL;
-		if (!frame_bind_shared(BUFFER_VA + bound * FRAME_SIZE, f, 1, BIND_READ | BIND_WRITE)) {
+		if (!frame_bind_shared(DATAGRAM_VA + bound * FRAME_SIZE, f, 1, BIND_READ | BIND_WRITE)) {
 			frame_put(f);
 			return NULL;
 		}
 		bound++;
 	}
-	return (char *)BUFFER_VA;
+	return (char *)DATAGRAM_VA;
 }
 
 static int datagram_connect(struct socket *s, const struct socket_address *a, uint32_t length)

@@ -36,6 +36,7 @@ enum {
 	SLOT_AHEAD = 256,   /* read ahead; reading it asks for more */
 	SLOT_ONE_REQUEST = 1 << 12,
 	SLOT_REQUESTS = 0xf << 12,
+	SLOT_TABLED = 1 << 16, /* its frame may be in the kernel's block table */
 };
 static inline frame_t slot_frame(uint64_t slot) { return (frame_t)(slot >> 32); }
 static inline uint64_t slot_of(frame_t frame, uint32_t state) { return (uint64_t)frame << 32 | state; }
@@ -118,6 +119,7 @@ struct volume {
 	bool owned;                 /* it has an owner, */
 	bool owner_idle;            /* who has nothing to do, and wants to be told when there is */
 	bool touched;               /* something is in the running transaction */
+	bool named;                 /* dirty pages were named to the kernel */
 	bool hurry;                 /* something is due before the time */
 	struct mount *mount;
 };
@@ -190,6 +192,14 @@ void request_end(struct request_builder *b);
 void page_request_done(struct vnode *n, uint64_t index, bool write, int error);
 int requests_reserve(struct volume *v);
 void requests_unreserve(struct volume *v);
+
+/* table.c: the kernel's block table. */
+bool table_takes(const struct volume *v, const struct disk_request *r); /* may a read register its frames */
+void table_leave(const struct volume *v, frame_t frame); /* takes over the reference of one that may be registered */
+void table_hold(void); /* several will leave: they do together, when as often given as held */
+void table_give(const struct volume *v);
+void table_written(struct vnode *n, uint64_t index);
+bool table_was_written(frame_t frame); /* by the kernel, before it took it */
 
 /* read.c */
 /* Brings a page in, and what is to be read ahead up to `wanted` pages: 0 (it is there, without waiting), 1 (there was a wait: look again), -errno. */

@@ -104,6 +104,7 @@ bool page_placed(struct vnode *n, uint64_t *slot)
 void page_remove(struct vnode *n, uint64_t index, uint64_t *slot)
 {
 	frame_t frame = slot_frame(*slot);
+	bool tabled = *slot & SLOT_TABLED;
 
 	ASSERT(!(*slot & (SLOT_READING | SLOT_WRITING)));
 	unreserve(n, slot);
@@ -113,17 +114,22 @@ void page_remove(struct vnode *n, uint64_t index, uint64_t *slot)
 	pages_all--;
 	if (!--n->pages)
 		list_remove(&n->pages_link);
-	frame_put(frame);
+	if (tabled)
+		table_leave(n->volume, frame);
+	else
+		frame_put(frame);
 }
 
 void cache_drop(struct vnode *n, uint64_t first)
 {
 	uint64_t at = first;
 
+	table_hold();
 	while ((at = cache_next(&n->tree, at, false)) != NEVER) {
 		page_remove(n, at, cache_slot(&n->tree, at));
 		at++;
 	}
+	table_give(n->volume);
 }
 
 bool pages_busy(const struct vnode *n, uint64_t first)

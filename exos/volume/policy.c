@@ -40,6 +40,7 @@ void volume_policy_default(struct volume_policy *p, uint64_t frames)
 		.dirty_start = (uint32_t)(frames / DIRTY_START),
 		.age_ns = AGE_NS,
 		.run_most = RUN_MOST,
+		.share = true,
 		.inodes_most = (uint32_t)(frames / INODES_PART) + 64,
 	};
 }

@@ -21,6 +21,7 @@ struct volume_policy {
 	uint64_t age_ns;           /* dirty contents are written when they are so old; commits come as often */
 	uint32_t run_most;         /* pages of one allocation */
 	uint32_t inodes_most;      /* without users, in memory */
+	bool share;                /* pages that are read are registered in the kernel's block table, for whoever else may read them */
 };
 void volume_policy_default(struct volume_policy *p, uint64_t frames); /* frames of the machine */
 /* What is in force for the volume that a file is on, to be changed in place; null: it is on none. */

@@ -46,10 +46,13 @@ static uint32_t pages_shrink(uint32_t count, bool any)
 {
 	uint64_t looks = (uint64_t)count * LOOKS + 1024;
 	uint32_t wanted = count;
+	const struct volume *last = NULL;
 
+	table_hold();
 	while (wanted && looks && !list_empty(&pages_round)) {
 		struct vnode *n = CONTAINER_OF(pages_round.next, struct vnode, pages_link);
 
+		last = n->volume;
 		if (go_through(n, &wanted, &looks, any))
 			break;
 		looks--;
@@ -59,6 +62,7 @@ static uint32_t pages_shrink(uint32_t count, bool any)
 			list_append(&pages_round, &n->pages_link);
 		}
 	}
+	table_give(last);
 	return count - wanted;
 }
 
@@ -77,7 +81,7 @@ uint32_t volumes_shrink(uint32_t count)
 	return given;
 }
 
-/* The contents are on the disk, or lost. */
+/* The contents are on the disk, if they were not changed or the kernel has written them (table.c), or lost. */
 static void lose_pages(struct vnode *n)
 {
 	uint64_t index = 0, *slot;
@@ -85,7 +89,7 @@ static void lose_pages(struct vnode *n)
 	while ((index = cache_next(&n->tree, index, false)) != NEVER) {
 		slot = cache_slot(&n->tree, index);
 		if (!frame_held(slot_frame(*slot)) && !(*slot & (SLOT_READING | SLOT_WRITING))) {
-			if (*slot & (SLOT_DIRTY | SLOT_MAPPED))
+			if (*slot & (SLOT_DIRTY | SLOT_MAPPED) && !table_was_written(slot_frame(*slot)))
 				n->disk_error = EIO;
 			page_remove(n, index, slot);
 		}

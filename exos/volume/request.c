@@ -89,8 +89,13 @@ static void finished(struct disk_request *disk)
 	struct volume *v = n->volume;
 	bool write = disk->operation == DISK_WRITE;
 
-	for (uint32_t i = 0; i < disk->frame_count; i++)
+	for (uint32_t i = 0; i < disk->frame_count; i++) {
 		page_request_done(n, r->index + i, write, disk->error);
+		if (disk->flags & DISK_REGISTER)
+			*cache_slot(&n->tree, r->index + i) |= SLOT_TABLED;
+		else if (write && v->named)
+			table_written(n, r->index + i);
+	}
 	if (write) {
 		if (disk->error) {
 			n->disk_error = EIO;
@@ -135,6 +140,7 @@ static void submit(struct request_builder *b)
 		b->node->writing++;
 	} else {
 		b->node->reading++;
+		r->disk.flags = table_takes(v, &r->disk) ? DISK_REGISTER : 0;
 	}
 	b->submitted = true;
 	disk_submit(v->part.disk, &r->disk);

@@ -19,5 +19,7 @@ uint64_t volumes_dirty(void);
 void volumes_forget(env_id env);
 /* Frames were repossessed: contents that they had are gone. */
 void volumes_lose(void);
+/* Memory is asked back, more than can be given: dirty pages that have a place on a disk are named to the kernel, so that it writes what it takes; and the owners begin to write them. How many were named. */
+uint32_t volumes_name_dirty(void);
 /* At the machine's end, by the keeper: processes end, everything is written, and volumes are marked clean. True: it is done, or there is nothing to do; else the keeper is woken when it is, and calls again, as long as he likes to wait. */
 bool volumes_end(void);
