@@ -46,7 +46,9 @@
 	  "EBUSY (there is one) EAFNOSUPPORT (no network) EADDRNOTAVAIL ENOMEM EINTR EFAULT EINVAL") \
 	X(11, net_wait, "(uint32_t seen, uint64_t deadline)", \
 	  "sleeps until the ring has more packets than `seen` (0 at once, if it has), there is room to send again, or the deadline (ticks of the time-stamp counter; 0: none) is past. " \
-	  "0, perhaps without a reason; EINTR ETIMEDOUT EINVAL (no ring)")
+	  "0, perhaps without a reason; EINTR ETIMEDOUT EINVAL (no ring)") \
+	X(12, cache, "(int fd, const struct exos_cache *)", \
+	  "how files on the volume that this one is on are cached, from now on; for root. EBADF EPERM ENODEV (it is on no disk) EINVAL EFAULT")
 
 #define X(number, name, arguments, text) EXOS_CALL_##name = EXOS_CALL_FIRST + (number),
 enum exos_call { EXOS_CALLS(X) };
@@ -94,6 +96,18 @@ struct exos_net {
 	uint8_t ethernet[6];    /* the interface's address */
 	uint8_t router_ethernet[6]; /* zero: not known */
 	uint8_t address[4], mask[4], router[4]; /* IPv4, as on the wire; router zero: none */
+};
+
+/* What a volume's page cache goes by (exos/volume/policy.h). Pages of 4,096 bytes; 0: as it is. */
+enum {
+	EXOS_CACHE_REUSED = 1, /* when memory is wanted pages that were read only once go first: one pass over a large file does not drive out what is used again and again. So it is from the start */
+	EXOS_CACHE_OLDEST,     /* they go in the order in which they came, for who uses each only for a while */
+};
+struct exos_cache {
+	uint64_t replacement;              /* EXOS_CACHE_ */
+	uint64_t window_first, window_most; /* read ahead in a file that is read in order: at first, and at most */
+	uint64_t dirty_start, dirty_most;  /* pages not yet written: from here on they are, and above that who writes waits */
+	uint64_t age_ns;                   /* and they are when they are so old; commits come as often */
 };
 
 /* Where transfers enter (aegis/calls.h: transfer): rax the caller's env_id, every other register the caller's, rsp and the FS base too. */

@@ -30,6 +30,7 @@ test_target() {
 	linux/revoke) echo bench/cache ;;
 	linux/cachesim) echo cachesim.so libexos.a ;;
 	disk/root) echo join ;;
+	disk/caching) echo apps/caching ;;
 	esac
 }
 

@@ -49,7 +49,7 @@ ssize ahead_read(struct device *d, char *program, size_t n, uint64_t *offset)
 
 	d->ahead = (struct ahead){ 0 };
 	do {
-		bool there = !d->part.disk->handed_out && (ahead_has(&a, d->part.disk, *offset + done) || fill(&a, &d->part, *offset + done));
+		bool there = ahead_has(&a, d->part.disk, *offset + done) || fill(&a, &d->part, *offset + done);
 
 		more = there ? copy(&a, program + done, n - done, *offset + done) : 0;
 		done += more;

@@ -71,10 +71,6 @@ int disk_transfer(struct disk *d, uint32_t operation, uint32_t flags, uint64_t s
 void disk_event(void);
 /* Takes in what there is, and hands over what waits. */
 void disk_input(void);
-/* A sealed capability for a part of a disk, for programs that go to their data directly. 0, -EACCES. */
-int disk_extent(struct disk *d, uint64_t first, uint64_t count, bool write, struct aegis_cap *out);
-/* Frees of such parts: ends all capabilities that were handed out for the stripes around these sectors, and waits for what is under way. Nothing is done if none was handed out. */
-void disk_extents_end(struct disk *d, uint64_t first, uint64_t count);
 
 /* Opening a block device's inode (device.c). */
 int disk_open(struct inode *inode, struct file *f);

@@ -23,7 +23,6 @@ struct disk {
 	struct list partitions;
 	struct list writes;            /* device.c: under way */
 	uint64_t changes;              /* counted up whenever a write begins and whenever one ends: between two of the same count nothing was written */
-	uint8_t *handed_out;           /* a bit for each stripe of which there are capabilities; heap, null: none yet */
 };
 
 /* One request with its frames, which are the library's own. */

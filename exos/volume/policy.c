@@ -21,10 +21,16 @@ static uint64_t read_window(const struct volume_policy *p, const struct volume_u
 	return MAX(*window, use->pages);
 }
 
-static bool replace_clock(const struct volume_policy *p, bool used)
+bool volume_replace_reused(const struct volume_policy *p, bool used)
 {
 	(void)p;
 	return !used;
+}
+
+bool volume_replace_oldest(const struct volume_policy *p, bool used)
+{
+	(void)p, (void)used;
+	return true;
 }
 
 struct volume_policy *volume_policy_of(struct inode *i) { return i->ops == &volume_ops ? &vnode_of(i)->volume->policy : NULL; }
@@ -33,7 +39,7 @@ void volume_policy_default(struct volume_policy *p, uint64_t frames)
 {
 	*p = (struct volume_policy){
 		.read = read_window,
-		.replace = replace_clock,
+		.replace = volume_replace_reused,
 		.window_first = WINDOW_FIRST,
 		.window_most = (uint32_t)MIN((uint64_t)WINDOW_MOST, frames / 64 + 1),
 		.dirty_most = (uint32_t)(frames / DIRTY_PART),

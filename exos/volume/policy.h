@@ -1,4 +1,4 @@
-/* What a volume's cache decides, apart from what it does: an application can put its own in place (volume_policy_of). Numbers are pages of 4,096 bytes. Functions are called with the domain lock held, may not wait, and see only what they are given. */
+/* What a volume's cache decides, apart from what it does: an application can change it (exos/program.h: cache). Numbers are pages of 4,096 bytes. Functions are called with the domain lock held, may not wait, and see only what they are given. */
 #pragma once
 
 #include <exos/base.h>
@@ -23,6 +23,8 @@ struct volume_policy {
 	uint32_t inodes_most;      /* without users, in memory */
 	bool share;                /* pages that are read are registered in the kernel's block table, for whoever else may read them */
 };
+bool volume_replace_reused(const struct volume_policy *p, bool used); /* spares what was; the default */
+bool volume_replace_oldest(const struct volume_policy *p, bool used); /* spares nothing */
 void volume_policy_default(struct volume_policy *p, uint64_t frames); /* frames of the machine */
 /* What is in force for the volume that a file is on, to be changed in place; null: it is on none. */
 struct inode;

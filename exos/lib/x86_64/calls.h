@@ -22,4 +22,5 @@ static inline int64_t exos_handlers(const struct exos_handlers *h) { return exos
 static inline int64_t exos_serve(const struct exos_service *s) { return exos_call(EXOS_CALL_serve, (uintptr_t)s, 0); }
 static inline int64_t exos_net(struct exos_net *n) { return exos_call(EXOS_CALL_net, (uintptr_t)n, 0); }
 static inline int64_t exos_net_wait(uint32_t seen, uint64_t deadline) { return exos_call(EXOS_CALL_net_wait, seen, deadline); }
+static inline int64_t exos_cache(int fd, const struct exos_cache *c) { return exos_call(EXOS_CALL_cache, (uint64_t)fd, (uintptr_t)c); }
 static inline int64_t exos_info(uint64_t what) { return exos_call(EXOS_CALL_info, what, 0); }
