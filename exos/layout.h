@@ -18,11 +18,11 @@
 #define EXOS_WINDOW_VA 0x7f8000000000ul
 #define EXOS_IMAGE_VA 0x7fc000000000ul
 #define EXOS_TABLES_VA 0x7fe000000000ul /* frames' and environments', one after the other; */
-#define FRAME_REFERENCES_VA 0x7fe800000000ul /* and what else is bound there: frames.h, */
-#define EXOS_NET_INFO_VA 0x7fec00000000ul    /* exposed, */
-#define DATAGRAM_VA 0x7fed00000000ul         /* a datagram on its way out, */
-#define EXOS_DISK_INFO_VA 0x7fee00000000ul   /* exposed, */
-#define EXOS_BLOCK_TABLE_VA 0x7fee40000000ul /* exposed */
+#define FRAME_REFERENCES_VA (EXOS_TABLES_VA + 0x800000000ul) /* and what else is bound there: frames.h, */
+#define EXOS_NET_INFO_VA (EXOS_TABLES_VA + 0xc00000000ul)    /* exposed, */
+#define DATAGRAM_VA (EXOS_TABLES_VA + 0xd00000000ul)         /* a datagram on its way out, */
+#define EXOS_DISK_INFO_VA (EXOS_TABLES_VA + 0xe00000000ul)   /* exposed, */
+#define EXOS_BLOCK_TABLE_VA (EXOS_TABLES_VA + 0xe40000000ul) /* exposed */
 
 #define EXOS_SHARED_VA 0x7f8000000000ul /* start of the shared slot */
 

@@ -56,6 +56,7 @@ test_run() {
 	kernel/* | hostile/*) exec "$root/exo" run --timeout "$seconds" --icount --module "$build/tests/$1" ;;
 	# Its clients' shares are exact where nobody stops the machine.
 	exos/schedulers) exec "$root/exo" "$system" --timeout "$seconds" --icount --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
+	exos/volume_memory) test_run_volumes "$1" --timeout "$seconds" --mem 48M ;;
 	exos/volume_*) test_run_volumes "$1" --timeout "$seconds" ;;
 	exos/*) exec "$root/exo" "$system" --timeout "$seconds" --file "$build/tests/$1:/tests/${1#*/}" -- "/tests/${1#*/}" ;;
 	linux/* | net/* | disk/*) exec timeout "$seconds" bash "$root/tests/$1.sh" ;;

@@ -27,6 +27,23 @@ static void group_free(const struct ext2_port *port, struct block_set_group *g)
 	port->free(port->data, g);
 }
 
+uint64_t block_set_skip(const struct block_set *set, uint64_t block)
+{
+	for (;;) {
+		const struct block_set_group *g = (const struct block_set_group *)hash_find(&set->groups, block / BLOCK_SET_GROUP);
+		uint32_t at = block % BLOCK_SET_GROUP, word = at / 64;
+		uint64_t free = g ? ~g->bits[word] & ~0ul << at % 64 : 1;
+
+		if (!g)
+			return block;
+		while (!free && ++word < WORDS)
+			free = ~g->bits[word];
+		block += (free ? word * 64 + (uint32_t)__builtin_ctzl(free) : BLOCK_SET_GROUP) - at;
+		if (free)
+			return block;
+	}
+}
+
 /* Groups first, as that can fail; those that were made in vain stay until the end, and are empty. */
 int block_set_add(struct block_set *set, const struct ext2_port *port, uint64_t block, uint64_t count)
 {

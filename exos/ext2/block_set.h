@@ -22,6 +22,7 @@ static inline bool block_set_has(const struct block_set *set, uint64_t block)
 }
 static inline bool block_set_empty(const struct block_set *set) { return set->groups.count == 0; }
 
+uint64_t block_set_skip(const struct block_set *set, uint64_t block); /* the first from there on that is not in it */
 int block_set_add(struct block_set *set, const struct ext2_port *port, uint64_t block, uint64_t count); /* -ENOMEM: as before */
 void block_set_merge(struct block_set *to, struct block_set *from, const struct ext2_port *port); /* needs no memory; `from` is empty afterwards */
 void block_set_end(struct block_set *set, const struct ext2_port *port);

@@ -26,15 +26,21 @@ static uint32_t run_at(const struct ext2 *v, const struct group *g, const uint8_
 		*at = e2_bit_find(bits, from, end, false);
 		if (*at == end)
 			return 0;
+		if (held) { /* there may be as many as a long file had */
+			uint64_t behind = store_held_end(v->store, start + *at);
+
+			if (behind > start + *at) {
+				from = (uint32_t)MIN(behind - start, (uint64_t)end);
+				continue;
+			}
+		}
 		length = e2_bit_find(bits, *at, MIN((uint64_t)end, (uint64_t)*at + want), true) - *at;
 		if (!held)
 			return length;
 		for (uint32_t i = 0; i < length; i++)
 			if (store_held(v->store, start + *at + i))
 				length = i;
-		if (length)
-			return length;
-		from = *at + 1;
+		return length;
 	}
 }
 

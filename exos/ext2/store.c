@@ -313,6 +313,19 @@ bool store_held(const struct store *s, uint64_t block)
 	return block_set_has(&s->running.held, block) || (s->commit && block_set_has(&s->commit->t.held, block));
 }
 
+uint64_t store_held_end(const struct store *s, uint64_t block)
+{
+	uint64_t from;
+
+	do {
+		from = block;
+		block = block_set_skip(&s->running.held, block);
+		if (s->commit)
+			block = block_set_skip(&s->commit->t.held, block);
+	} while (block != from);
+	return block;
+}
+
 bool home_before(const struct list *a, const struct list *b)
 {
 	return CONTAINER_OF(a, struct buffer, link)->block < CONTAINER_OF(b, struct buffer, link)->block;

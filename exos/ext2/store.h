@@ -80,6 +80,7 @@ uint32_t store_room(const struct store *s);
 /* A block that was freed, until the transaction that freed it is committed: `held` says whether it is one. Then the port's discard is told. */
 int store_hold(struct store *s, uint64_t block, uint32_t count); /* -ENOMEM: nothing changed */
 bool store_held(const struct store *s, uint64_t block);
+uint64_t store_held_end(const struct store *s, uint64_t block); /* the first from there on that is not held */
 
 /* Committing. The running transaction's number, and the newest that is committed (all before it are). Any time, all four. */
 uint64_t store_running(const struct store *s);

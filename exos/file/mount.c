@@ -26,7 +26,14 @@ static void memory_counts(struct mount *m, struct mount_counts *out)
 	out->free_blocks = out->available_blocks = counts.free + counts.held_idle;
 }
 
-static int memory_end(struct mount *m) { return ramfs_end(m->root); }
+static int memory_end(struct mount *m)
+{
+	int err = ramfs_end(m->root);
+
+	if (!err)
+		mount_bare(m);
+	return err;
+}
 
 static void proc_counts(struct mount *m, struct mount_counts *out)
 {
@@ -133,7 +140,14 @@ static bool mount_covers(const struct mount *m)
 	return false;
 }
 
-/* The end may wait: meanwhile nobody can come in, as the directory is bare. */
+void mount_bare(struct mount *m)
+{
+	if (!m->bare)
+		m->covered->mounted = NULL;
+	m->bare = true;
+}
+
+/* The end may wait. */
 int mount_end(struct mount *m)
 {
 	struct inode *covered = m->covered;
@@ -142,11 +156,9 @@ int mount_end(struct mount *m)
 	if (m->ending || !covered || !m->kind->end || covered->mounted != m->root || mount_covers(m))
 		return -EBUSY;
 	m->ending = true;
-	covered->mounted = NULL;
 	err = m->kind->end(m);
-	if (err == -EBUSY) {
+	if (!m->bare) {
 		m->ending = false;
-		covered->mounted = m->root;
 		return err;
 	}
 	list_remove(&m->link);
@@ -168,7 +180,7 @@ int mount_sync_all(void)
 		LIST_FOR_EACH (l, &mount_list) {
 			struct mount *m = CONTAINER_OF(l, struct mount, link);
 
-			if (m->number > done && m->kind->sync && !m->ending && (!next || m->number < next->number))
+			if (m->number > done && m->kind->sync && !m->bare && (!next || m->number < next->number))
 				next = m;
 		}
 		if (!next)

@@ -21,7 +21,7 @@ struct mount_kind {
 	void (*counts)(struct mount *m, struct mount_counts *out);
 	int (*sync)(struct mount *m);                      /* all that was written is on the medium: 0, -EIO, -ENOSPC */
 	int (*remount)(struct mount *m, uint32_t flags);   /* with other MOUNT_ flags: 0, -EROFS, -EBUSY */
-	/* Its end: nobody can come to it any more but who is in it already. -EBUSY: somebody is, and nothing has changed. Other errors are told, but it is gone: mount_end frees the rest. */
+	/* Its end. -EBUSY: somebody is in it, and nothing has changed. As soon as nobody is, and before it waits again, it calls mount_bare; then it ends whatever happens, errors being told: mount_end frees the rest. */
 	int (*end)(struct mount *m);
 };
 
@@ -32,7 +32,8 @@ struct mount {
 	void *data;                   /* the kind's */
 	uint64_t number;
 	uint32_t flags;
-	bool ending;                  /* by somebody who may be waiting */
+	bool ending;                  /* by somebody who may be waiting, */
+	bool bare;                    /* and nobody can come to it any more */
 	char *source, *place;         /* heap; the place as a path from the root */
 };
 extern struct list mount_list; /* in the order of mounting */
@@ -41,6 +42,8 @@ extern struct list mount_list; /* in the order of mounting */
 int mount_add(struct inode *root, struct inode *covered, const struct mount_kind *kind, void *data, uint32_t flags, const char *source, struct mount **out);
 /* Takes one away: -EBUSY (it is in use, or something is mounted in it, or it ends already), or what its end came to. */
 int mount_end(struct mount *m);
+/* Its directory is as it was before; by the kind's `end`. */
+void mount_bare(struct mount *m);
 /* The mount whose root this is, or whose file system an inode is in; null: none. */
 struct mount *mount_of_root(const struct inode *root);
 struct mount *mount_of(const struct inode *i);

@@ -1,8 +1,9 @@
 /* Page faults: how a page comes to be where a program touches it. The entry of the library's page table is made (or
  * found again: the hardware's table is only a cache), and one bind call tells the kernel, tables that were missing
  * included. Domain lock held. Paper 6.2. */
-#include <exos/file/mount.h>
+#include <exos/file/file.h>
 #include <exos/vm/table.h>
+#include <exos/volume/volume.h>
 
 /* How many pages of a file, in aligned groups, one fault brings in if the file has them: program text is used in
  * neighbourhoods, and another binding in the same call costs a fifth of another fault. Of 4, 8 and 16, 4 is cheapest for a run of
@@ -202,22 +203,12 @@ static inline int mend(struct vm *vm, uint64_t address, bool write, bool exec, b
 	return error;
 }
 
-/* A process may have more of files mapped than there is memory: it lets go of that before it is told that there is none, and what it has written there is made clean. */
-static __attribute__((noinline, cold)) int mend_with_less(struct vm *vm, uint64_t address, bool write, bool exec)
-{
-	int error = vm_evict(vm) ? mend(vm, address, write, exec, true) : -ENOMEM;
-
-	if (error != -ENOMEM)
-		return error;
-	mount_sync_all();
-	return mend(vm, address, write, exec, true);
-}
-
+/* For want of memory: once more, after files have given what can be waited for. */
 int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 {
 	int error = mend(vm, address, write, exec, true);
 
-	return error == -ENOMEM ? mend_with_less(vm, address, write, exec) : error;
+	return error == -ENOMEM && volumes_find_memory() ? 0 : error;
 }
 
 int vm_fault_at_once(struct vm *vm, uint64_t address, bool write, bool exec) { return mend(vm, address, write, exec, false); }

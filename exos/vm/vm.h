@@ -73,7 +73,8 @@ int vm_move(struct vm *vm, uint64_t old, uint64_t length, uint64_t to, uint64_t 
 bool vm_range_mapped(struct vm *vm, uint64_t start, uint64_t length); /* wholly in areas */
 /* Forgets pages and page tables whose frames are the domain's no more (revoke.h); returns how many. */
 uint32_t vm_lose(struct vm *vm);
-uint32_t vm_evict(struct vm *vm); /* unmaps what files on disks have; how many pages. Others' memory stays as it is: the frames are free when the cache gives them up */
+/* Takes out the pages of a file that is not always in memory, from page `first` of it on; null: of all such files. How many. Not for who is in the middle of a change of an address space. */
+uint32_t vm_drop_file(struct vm *vm, const struct inode *inode, uint64_t first);
 bool vm_resident(struct vm *vm, uint64_t address); /* is there a frame: of the page table's, or of the inode's */
 int vm_populate(struct vm *vm, uint64_t start, uint64_t length); /* every page; 0 or what the first failure was */
 int vm_discard(struct vm *vm, uint64_t start, uint64_t length); /* anonymous pages read as zero again */

@@ -257,7 +257,7 @@ void volume_throttle(struct volume *v)
 		volume_write_behind(v, ticks_now(), v->policy.dirty_most / 8 + 1);
 		if (v->dirty_pages >= before && !v->under_way[0] && !v->under_way[1])
 			return; /* nothing can be written */
-		if (v->dirty_pages >= v->policy.dirty_most)
+		if (v->dirty_pages >= v->policy.dirty_most && (v->under_way[0] || v->under_way[1]))
 			wait_surely(&v->written);
 	}
 }

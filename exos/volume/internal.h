@@ -62,7 +62,8 @@ struct vnode {
 	struct vnode *parent;       /* the directory that it was found in last; a reference */
 	struct cache tree;
 	uint32_t pages, dirty_pages, reserved_pages;
-	uint32_t reading, writing;  /* requests under way */
+	uint32_t reading, writing;  /* requests under way, */
+	uint32_t building;          /* and who puts some together, and may wait meanwhile */
 	uint32_t writers;           /* open files that may write */
 	uint64_t writer;            /* who writes or cuts it, as in waiters; one at a time. 0: nobody */
 	env_id writer_env;
@@ -92,6 +93,8 @@ struct volume {
 	bool read_only, no_access_times, synchronous, ending;
 	bool failed; /* nothing more is written, */
 	bool broken; /* and what is in memory of its structure cannot be believed, so that nothing is read either */
+	uint32_t inside;           /* who does something to it without a reference to an inode of it: its end waits for them */
+	struct wait_queue outside; /* when they have gone */
 	struct hold hold;
 	struct vnode *root;
 	struct list vnodes;    /* all that are in memory */
@@ -157,12 +160,16 @@ uint64_t cache_next(const struct cache *t, uint64_t index, bool dirty);
 void cache_clear(struct cache *t, uint64_t index); /* the page is gone: nodes that have nothing are freed */
 void cache_free(struct cache *t);                  /* which has no pages */
 
+/* reclaim.c: takes the pages of a file from `first` on out of all address spaces; null: of all files. How many. */
+uint32_t volumes_unmap(const struct inode *i, uint64_t first);
+
 /* pages.c: pages enter and leave. */
 /* Takes over the frame's reference. 0, or -ENOMEM: the frame is the caller's yet. */
 int page_add(struct vnode *n, uint64_t index, frame_t frame, uint32_t state);
 void page_remove(struct vnode *n, uint64_t index, uint64_t *slot);
 bool page_placed(struct vnode *n, uint64_t *slot); /* all its blocks are there; true: something was promised for them, which is the caller's to use up or give back */
 extern struct list pages_round;
+extern uint64_t pages_cleaned; /* counted up whenever pages may have become such as can be given back */
 int page_dirty(struct vnode *n, uint64_t index, uint64_t *slot); /* reserves what it needs: -ENOSPC */
 void page_clean(struct vnode *n, uint64_t index, uint64_t *slot);
 void cache_drop(struct vnode *n, uint64_t first); /* all from there on: none may be under way */
@@ -253,6 +260,10 @@ int volume_rename(struct inode *from, const char *name, size_t length, struct in
 int volume_list(struct inode *dir, uint64_t *offset, struct dirent_sink *sink);
 ssize volume_readlink(struct inode *link, char *to, size_t size);
 ssize volume_locate(struct inode *i, struct inode **dir, const char **name);
+
+/* volume.c */
+static inline void volume_enter(struct volume *v) { v->inside++; }
+void volume_leave(struct volume *v);
 
 /* commit.c */
 /* An operation is about to change the volume: makes room in the transaction if there is little. Takes the hold. */

@@ -188,7 +188,7 @@ int volume_unlink(struct inode *i, const char *name, size_t length, bool directo
 		return err;
 	err = lookup_holding(dir, name, length, &n);
 	if (!err) {
-		err = ext2_unlink(dir->node, name, length, directory);
+		err = n->inode.mounted ? -EBUSY : ext2_unlink(dir->node, name, length, directory); /* since the caller looked */
 		if (!err) {
 			lost_name(n);
 			touch(dir);
@@ -215,6 +215,8 @@ static int rename_once(struct inode *from_inode, const char *name, size_t length
 			err = 0;
 		else if (!err && flags & RENAME_NOREPLACE)
 			err = -EEXIST;
+		if (!err && (n->inode.mounted || (over && over->inode.mounted))) /* since the caller looked */
+			err = -EBUSY;
 		if (!err)
 			err = ext2_rename(from->node, name, length, to->node, new_name, new_length, exchange);
 		if (!err) {

@@ -39,8 +39,11 @@ static void run(void *data)
 			v->owner_idle = !busy;
 			wait_on(&v->owner_queue, deadline);
 		}
-		if (busy && !v->ending && !v->failed)
+		if (busy && !v->ending && !v->failed) {
+			volume_enter(v);
 			work(v);
+			volume_leave(v);
+		}
 	}
 	v->owned = false;
 	wake_all(&v->owner_queue);

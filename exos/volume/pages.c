@@ -2,6 +2,7 @@
 #include <exos/volume/internal.h>
 
 struct list pages_round = {&pages_round, &pages_round}; /* vnodes that have pages; reclaim.c */
+uint64_t pages_cleaned;
 static uint64_t pages_all, pages_dirty; /* of all volumes */
 
 uint64_t volumes_pages(void) { return pages_all; }

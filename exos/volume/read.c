@@ -6,13 +6,18 @@
 
 static uint64_t pages_of(const struct inode *i) { return ROUND_UP(i->size, FRAME_SIZE) / FRAME_SIZE; }
 
-/* A frame for contents: the last ones are not for them, as processes need some that are neighbours. */
-frame_t page_frame(bool zeroed)
+/* The last ones are not for contents, as processes need some that are neighbours. False: they have to be taken all the same. */
+static bool leave_some(void)
 {
 	struct frame_counts counts = frame_counts();
 
-	if (counts.free + counts.held_idle < counts.total / 32)
-		volumes_shrink(64);
+	return counts.free + counts.held_idle >= counts.total / 32 || volumes_shrink(64);
+}
+
+/* A frame for contents. */
+frame_t page_frame(bool zeroed)
+{
+	leave_some();
 	return zeroed ? frame_get_zeroed() : frame_get();
 }
 
@@ -22,7 +27,8 @@ static uint64_t run_begin(struct vnode *n, uint64_t index, uint64_t count)
 	uint64_t done = 0;
 
 	for (; done < count && !cache_slot(&n->tree, index + done); done++) {
-		frame_t frame = page_frame(false);
+		/* More than is wanted is read only while there is memory for it, which is not looked for over and over. */
+		frame_t frame = leave_some() || !done ? frame_get() : NO_FRAME;
 
 		if (frame == NO_FRAME)
 			break;
@@ -124,8 +130,10 @@ static ssize run_read(struct vnode *n, uint64_t index, uint64_t count, bool may_
 	inode_ref(&n->inode);
 	for (uint64_t i = 0; i < pages; i++)
 		*cache_slot(&n->tree, index + i) |= SLOT_PLACED;
+	n->building++;
 	err = read_blocks(&r, index, pages);
 	request_end(&r.builder);
+	n->building--;
 	if (r.holding)
 		hold_give(n->volume);
 	whole = err ? r.at / n->volume->page_blocks - index : pages;
@@ -196,7 +204,7 @@ static int fetch_at_once(struct vnode *n, uint64_t index)
 			return -EAGAIN;
 	}
 	while ((slot = cache_slot(&n->tree, index)) && *slot & SLOT_READING) {
-		if (!n->reading || n->volume->hold.who) /* whoever reads it has to be let */
+		if (!n->reading || n->building) /* whoever builds the request has to be let */
 			return -EAGAIN;
 		disk_input();
 		exos_yield(0);
@@ -239,7 +247,7 @@ int page_fetch(struct vnode *n, uint64_t index, uint64_t wanted, bool may_wait)
 		if (index >= pages_of(&n->inode))
 			return 1; /* cut meanwhile: the caller looks at the size again */
 		err = alone ? MIN((int)run_read(n, index, 1, true), 0) : run_fetch(n, index, wanted);
-		if (err)
+		if (err && (err != -ENOMEM || !volumes_find_memory()))
 			return err;
 		waited = true;
 	}

@@ -80,6 +80,7 @@ void page_request_done(struct vnode *n, uint64_t index, bool write, int error)
 	if (*slot & SLOT_READING && !(*slot & SLOT_FAILED))
 		*slot |= SLOT_VALID;
 	*slot &= ~(uint64_t)(SLOT_READING | SLOT_WRITING);
+	pages_cleaned++;
 }
 
 static void finished(struct disk_request *disk)

@@ -23,7 +23,22 @@ static void counts(struct mount *m, struct mount_counts *out)
 		.available_blocks = c.available_blocks, .inodes = c.inodes, .free_inodes = c.free_inodes};
 }
 
-static int sync(struct mount *m) { return volume_sync(m->data); }
+void volume_leave(struct volume *v)
+{
+	if (!--v->inside)
+		wake_all(&v->outside);
+}
+
+static int sync(struct mount *m)
+{
+	struct volume *v = m->data;
+	int err;
+
+	volume_enter(v);
+	err = volume_sync(v);
+	volume_leave(v);
+	return err;
+}
 
 static void set_flags(struct volume *v, uint32_t flags)
 {
@@ -135,6 +150,17 @@ static int end_holding(struct volume *v)
 	return structure_end(v);
 }
 
+/* From here on nobody comes to it; those who do something to it without an inode of it finish that. */
+static void let_out(struct mount *m)
+{
+	struct volume *v = m->data;
+
+	mount_bare(m);
+	v->ending = true;
+	while (v->inside)
+		wait_surely(&v->outside);
+}
+
 /* Writes that are begun while the sync waits need another. */
 static int end(struct mount *m)
 {
@@ -154,7 +180,8 @@ static int end(struct mount *m)
 	if (!unused)
 		return -EBUSY;
 	hold_give(v);
-	owner_end(v); /* the last who may want it */
+	let_out(m); /* at this moment, and from then on, nobody is in it */
+	owner_end(v);
 	hold_take(v);
 	err = end_holding(v);
 	hold_give(v);
@@ -270,6 +297,7 @@ static struct volume *volume_new(uint64_t device, uint32_t flags)
 	wait_queue_init(&v->written);
 	wait_queue_init(&v->commits);
 	wait_queue_init(&v->owner_queue);
+	wait_queue_init(&v->outside);
 	volume_policy_default(&v->policy, machine_info->frames_total);
 	list_append(&volumes, &v->link);
 	v->port = port_new(v);

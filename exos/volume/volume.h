@@ -12,6 +12,8 @@ struct volume;
 int volume_mount(uint64_t device, struct inode *covered, const char *type, uint32_t flags, const char *source);
 /* Gives back up to so many frames that hold clean contents or buffers: how many. Never waits. */
 uint32_t volumes_shrink(uint32_t count);
+/* For who has found no memory, and may wait: what files have in address spaces is taken out of them, and what is not written is written, so that some of it can be given back. False: there is nothing more. */
+bool volumes_find_memory(void);
 /* Frames that files' contents take; of them those not written yet. */
 uint64_t volumes_pages(void);
 uint64_t volumes_dirty(void);

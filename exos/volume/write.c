@@ -151,6 +151,8 @@ static int write_part(struct writing *w, uint64_t at, size_t n)
 			continue;
 		if (err == -EFAULT && !w->library && copy_wait())
 			continue;
+		if (err == -ENOMEM && volumes_find_memory())
+			continue;
 		if (err != -EAGAIN)
 			return err;
 	}
@@ -285,6 +287,10 @@ int volume_fetch(struct inode *i, uint64_t index, bool write, bool may_wait)
 
 	if (write && volume_writable(i))
 		return -EROFS;
+	if (write && may_wait && n->volume->dirty_pages >= n->volume->policy.dirty_most) {
+		volume_throttle(n->volume);
+		return 1;
+	}
 	err = page_fetch(n, index, 1, may_wait);
 	if (err)
 		return err;
@@ -314,6 +320,15 @@ static int clear_tail(struct vnode *n, uint64_t size)
 	return *slot & (SLOT_PLACED | SLOT_RESERVED) ? page_dirty(n, index, slot) : 0;
 }
 
+/* Has anybody a page from `first` on? */
+static bool is_mapped(struct vnode *n, uint64_t first)
+{
+	for (uint64_t at = first; (at = cache_next(&n->tree, at, false)) != NEVER; at++)
+		if (frame_refs(slot_frame(*cache_slot(&n->tree, at))) > 1)
+			return true;
+	return false;
+}
+
 static int cut(struct vnode *n, uint64_t size)
 {
 	struct volume *v = n->volume;
@@ -325,19 +340,30 @@ static int cut(struct vnode *n, uint64_t size)
 	n->inode.size = size; /* from now on nobody brings anything in behind it */
 	while (pages_busy(n, first))
 		wait_surely(&n->queue);
+	if (is_mapped(n, first))
+		volumes_unmap(&n->inode, first);
 	cache_drop(n, first);
+	n->placed_size = MIN(n->placed_size, size);
 	if (!n->node->sectors && n->node->size <= size)
 		return 0;
-	err = change_begin(v);
-	if (err) {
-		n->inode.size = before;
-		return err;
+	for (;;) { /* as often as one transaction does not have room for all of it */
+		err = change_begin(v);
+		if (err) {
+			n->inode.size = before;
+			return err;
+		}
+		err = ext2_truncate(n->node, size);
+		vnode_refresh(n);
+		change_end(v);
+		if (err == -EAGAIN)
+			err = volume_commit(v, ext2_running(v->ext2));
+		else if (err != -ENOMEM || !volumes_find_memory())
+			return err;
+		else
+			err = 0;
+		if (err)
+			return err;
 	}
-	err = ext2_truncate(n->node, size);
-	n->placed_size = MIN(n->placed_size, size);
-	vnode_refresh(n);
-	change_end(v);
-	return err;
 }
 
 int volume_truncate(struct inode *i, uint64_t size)

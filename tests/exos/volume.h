@@ -70,7 +70,8 @@ __attribute__((unused)) static void in_processes(int count, void (*work)(void *d
 	{ \
 		static const char *const volumes[][2] = { { "/dev/vda", "/mnt/a" }, { "/dev/vdb", "/mnt/b" } }; \
 		bool failed = false; \
-		(void)argc; \
+		if (argc > 1 && !strcmp(argv[1], "--nothing")) \
+			return 0; \
 		seed = random_seed(); \
 		mkdir("/mnt", 0755); \
 		for (int i = 0; i < 2; i++) { \

@@ -40,7 +40,6 @@ void panic(const char *text, ...)
 
 /* There is no disk. */
 uint32_t volumes_shrink(uint32_t count) { return (void)count, 0; }
-int mount_sync_all(void) { return 0; }
 
 /* Page tables that cannot be mended, which only a program's own bindings make. */
 void log_line(const char *text, ...) { panic("%s", text); }

@@ -12,7 +12,7 @@ flags="-std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all 
 	-fno-builtin -Wall -Wextra -Werror"
 paths="-I$here/include -Iinclude -I. -include $here/host.h"
 memory="exos/frames.c exos/heap.c exos/vm/area.c exos/vm/copy.c
-	exos/vm/evict.c exos/vm/fault.c exos/vm/fork.c exos/vm/map.c exos/vm/mend.c exos/vm/region.c exos/vm/table.c"
+	exos/vm/drop.c exos/vm/fault.c exos/vm/fork.c exos/vm/map.c exos/vm/mend.c exos/vm/region.c exos/vm/table.c"
 # string.c keeps out of the way of the host's functions.
 names=
 for name in memcpy memmove memset memcmp strlen strnlen strcmp strncmp strchr; do
