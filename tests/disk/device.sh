@@ -93,4 +93,9 @@ inside --file "$scratch/odd:/odd" -- busybox sh -c 'dd if=/odd of=/dev/vda bs=51
 like "$output" "[Ii]nput/output error|No space left|I/O error" "a sector that cannot be written: an error"
 like "$output" "$(head -c 1536 "$scratch/odd" | digest)"$'.*\n'end$ "others can"
 is "$(piece "$scratch/faulty" 200 3 | digest)" "$(head -c 1536 "$scratch/odd" | digest)" "and are"
+
+# What the library has bound for disks and for datagrams is apart: a datagram leaves everything about disks as it was.
+options=(--disk "$scratch/plain")
+inside -- busybox sh -c 'cat /proc/diskstats >/before; nslookup -timeout=1 name 127.0.0.1 >/dev/null 2>&1; cat /proc/diskstats >/after; cmp /before /after && dd if=/dev/vda bs=64k count=1 2>/dev/null | md5sum; echo end'
+is "$output" "$(piece "$scratch/plain" 0 128 | digest)  -"$'\nend' "a datagram is sent in a machine with a disk"
 done_testing
