@@ -159,7 +159,7 @@ static int check_rights(const struct vm_area *area, bool write, bool exec)
 }
 
 /* Sees to it that the inode has the page in memory. 1: it was waited for, and everything may have changed. */
-static int fetch_page(const struct fault *f, bool may_wait)
+static __attribute__((noinline)) int fetch_page(const struct fault *f, bool may_wait)
 {
 	const struct vm_leaf *leaf = leaf_at(f->vm, f->va);
 	const uint64_t *entry = leaf && bit_is_set(leaf->present, page_index(f->va)) ? &leaf->entries[page_index(f->va)] : NULL;
@@ -168,7 +168,7 @@ static int fetch_page(const struct fault *f, bool may_wait)
 	uint64_t index;
 	int result;
 
-	if (!inode || !inode->ops->fetch || (f->area->file_end && f->va >= f->area->file_end))
+	if (f->area->file_end && f->va >= f->area->file_end)
 		return 0;
 	if (entry && !(writes && !(*entry & BIND_WRITE)))
 		return 0;
@@ -190,9 +190,9 @@ static inline int mend(struct vm *vm, uint64_t address, bool write, bool exec, b
 	if (!f.area || f.area->flags & VM_OWN || vm->given_up)
 		return -EFAULT;
 	error = check_rights(f.area, write, exec);
-	if (!error)
-		error = fetch_page(&f, may_wait);
 	if (error)
+		return error;
+	if (f.area->inode && f.area->inode->ops->fetch && (error = fetch_page(&f, may_wait)))
 		return error == 1 ? 0 : error;
 	batch_start(&vm_batch, vm, vm->env);
 	f.leaf = leaf_make(vm, address, &vm_batch);
@@ -208,7 +208,7 @@ int vm_fault(struct vm *vm, uint64_t address, bool write, bool exec)
 {
 	int error = mend(vm, address, write, exec, true);
 
-	return error == -ENOMEM && volumes_find_memory() ? 0 : error;
+	return __builtin_expect(error == -ENOMEM, 0) && volumes_find_memory() ? 0 : error;
 }
 
 int vm_fault_at_once(struct vm *vm, uint64_t address, bool write, bool exec) { return mend(vm, address, write, exec, false); }
