@@ -40,6 +40,8 @@ dependencies_of() {
 		echo 'musl-tools musl-gcc builds the static programs that run inside the machine'
 		echo 'libcmocka-dev /usr/include/cmocka.h unit tests on this host'
 		echo 'fdisk /sbin/sfdisk makes partition tables'
+		echo 'sqlite3 sqlite3 a program whose data must not be lost, run inside the machine too'
+		echo 'procps pkill kills machines in the middle of their work'
 		echo 'libpcap-dev /usr/include/pcap.h its filters are what ours are compared with'
 		echo 'tcpdump tcpdump writes programs for filters, and reads what was captured'
 		echo 'expect expect types at the terminal in the tests'
